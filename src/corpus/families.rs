@@ -1,0 +1,1 @@
+//! The families of pictures that the painter knows.

@@ -1,0 +1,4 @@
+//! The painter: deterministic training pictures with captions and true attributes.
+
+pub mod canvas;
+pub mod families;

@@ -1,0 +1,1 @@
+//! What Kiln can measure and explain.

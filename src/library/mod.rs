@@ -1,0 +1,1 @@
+//! The user's pictures: SQLite index, files, metadata, search, export.

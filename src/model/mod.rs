@@ -1,0 +1,1 @@
+//! burn modules of the latent-diffusion family, their tokenizer and their checkpoints.

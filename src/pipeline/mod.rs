@@ -1,0 +1,101 @@
+//! A Recipe in, a Picture out: the one text-to-image pipeline, for every checkpoint.
+
+use crate::recipe::{Picture, Recipe};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// A slider that a checkpoint understands: an input of the model, not an after-effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliderSpec {
+    /// Name in Recipes and on the command line, e.g. `warmth` or `family:marbling`.
+    pub name: String,
+    /// What the studio writes beside it.
+    pub label: String,
+    /// `attribute` (one control) or `family` (a share of the mix of families).
+    pub group: String,
+    /// Smallest value.
+    pub min: f32,
+    /// Largest value.
+    pub max: f32,
+    /// Where the handle rests when the person first touches it; an untouched slider is absent from the Recipe.
+    pub neutral: f32,
+    /// One sentence for the tooltip.
+    pub help: String,
+}
+
+/// What the studio and the command line need to know of a loaded checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// `ember`, or the folder's name.
+    pub name: String,
+    /// Folder it came from.
+    pub path: PathBuf,
+    /// SHA-256 of all weight files, hexadecimal.
+    pub hash: String,
+    /// One line: what it is.
+    pub summary: String,
+    /// Sliders, in display order.
+    pub sliders: Vec<SliderSpec>,
+    /// Words that the model was trained on, sorted; empty when any word goes.
+    pub vocabulary: Vec<String>,
+    /// Width and height that it was trained for, pixels.
+    pub native_size: u32,
+    /// Sides must be multiples of this.
+    pub size_multiple: u32,
+    /// Recommended Recipe: steps, guidance, sampler.
+    pub defaults: Recipe,
+    /// Number of weights.
+    pub parameters: u64,
+}
+
+/// A small RGB picture made on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewImage {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// RGB8 rows from the top.
+    pub rgb: Vec<u8>,
+}
+
+/// Told after every sampling step.
+#[derive(Debug, Clone)]
+pub struct StepReport {
+    /// Steps done, 1..=steps.
+    pub step: u32,
+    /// Steps in all (after `denoising_strength`).
+    pub steps: u32,
+    /// What the model believes the finished picture will look like, at latent resolution.
+    pub preview: Option<PreviewImage>,
+}
+
+/// A loaded checkpoint, ready to generate.
+pub struct Pipeline {
+    info: ModelInfo,
+}
+
+impl Pipeline {
+    /// Loads a diffusers folder.
+    pub fn load(path: &Path, _progress: &mut dyn FnMut(f32)) -> Result<Self> {
+        Err(Error::failed(format!("No checkpoint at {}.", path.display())))
+    }
+    /// What was loaded.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+    /// Checks a Recipe against this checkpoint; the error names the value and the range.
+    pub fn check(&self, _recipe: &Recipe) -> Result<()> {
+        Ok(())
+    }
+    /// Makes one picture. `observe` is called after every step; `ControlFlow::Break` cancels.
+    pub fn generate(&self, _recipe: &Recipe, _observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Picture> {
+        Err(Error::failed("not built"))
+    }
+    /// A quick low-resolution look (fewer steps, smaller latents), for a slider under the hand.
+    pub fn preview(&self, _recipe: &Recipe, _cancelled: &mut dyn FnMut() -> bool) -> Result<PreviewImage> {
+        Err(Error::failed("not built"))
+    }
+}

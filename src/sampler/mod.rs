@@ -1,0 +1,1 @@
+//! Noise schedules, solvers and seeded noise, on plain f32 slices.

@@ -1,0 +1,1 @@
+//! The background thread: Request in, Event out, one cancel token a job.
