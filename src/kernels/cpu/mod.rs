@@ -11,8 +11,8 @@ pub mod optimizer;
 pub mod resample;
 
 use activation::Pointwise;
-use burn::backend::tensor::FloatTensor;
 use burn::backend::backend_extension;
+use burn::backend::tensor::FloatTensor;
 
 /// Runs `f` with the widest vector instructions that this processor has.
 #[inline(always)]
