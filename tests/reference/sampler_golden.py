@@ -30,7 +30,7 @@ SCHEDULES = [
     {**SD, "timestep_spacing": "leading", "steps_offset": 1, "prediction_type": "epsilon", "set_alpha_to_one": False},
     {**SD, "timestep_spacing": "trailing", "prediction_type": "v_prediction"},
     {"beta_schedule": "squaredcos_cap_v2", "timestep_spacing": "linspace", "prediction_type": "epsilon"},
-    {"beta_schedule": "linear", "timestep_spacing": "leading", "prediction_type": "v_prediction"},
+    {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear", "timestep_spacing": "leading", "prediction_type": "v_prediction"},
 ]
 
 
@@ -60,6 +60,9 @@ def run(sampler, scheduler, config, steps, n=40):
 cases = []
 for name, (cls, extra) in CLASSES.items():
     for config in SCHEDULES:
+        # diffusers truncates these time steps instead of rounding them, so float noise decides between two.
+        if name == "dpmpp_2m_karras" and config["beta_schedule"] == "squaredcos_cap_v2":
+            continue
         if name == "lcm" and config.get("timestep_spacing") != "leading":
             continue
         for steps in (4, 9):
@@ -73,6 +76,9 @@ for shift in (1.0, 3.0):
     flow = {"prediction_type": "flow_prediction", "shift": shift}
     solver = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
     cases.append(run("dpmpp_2m", solver, flow, 7))
+
+# Where diffusers itself loses a negative root to rounding, there is nothing to agree with.
+cases = [c for c in cases if all(v == v for point in c["points"] for v in point)]
 
 draws = []
 for seed in (0, 1, 7, 42, 2**32 - 1, 2**40 + 3):
