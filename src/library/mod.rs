@@ -1,1 +1,6 @@
-//! The user's pictures: SQLite index, files, metadata, search, export.
+//! The user's pictures: index, files, metadata, search, export.
+
+pub mod exif;
+mod files;
+pub mod metadata;
+pub mod parameters;

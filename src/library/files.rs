@@ -1,0 +1,169 @@
+//! Files that are whole or absent: temporary name, flush, rename.
+
+use crate::{Error, Result};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How the name of a file that is still being written begins.
+const TEMPORARY: &str = ".kiln-writing-";
+/// On file systems without locks, a temporary file this old belongs to nobody.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// Writes a file so that at any instant either the old file, the new one, or none is there, and after the return the
+/// new one survives a power cut.
+///
+/// # Errors
+/// When the disk is full, the folder is gone or cannot be written. Nothing is left behind.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes)).map_err(|e| explain("save", path, &e))
+}
+
+/// [`write_whole`] for content that is written in pieces.
+pub(super) fn write_with(path: &Path, fill: impl Fn(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let attempt = || {
+        let name = format!("{TEMPORARY}{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let temporary = folder.join(name);
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        // Tells another Kiln that this file is no orphan; where there are no locks, its age does.
+        let _ = file.lock();
+        let written = fill(&mut file).and_then(|()| file.sync_all());
+        drop(file);
+        let done = written.and_then(|()| fs::rename(&temporary, path));
+        if done.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        done
+    };
+    match attempt() {
+        // Swept away between its creation and its lock: once more.
+        Err(e) if e.kind() == ErrorKind::NotFound && folder.is_dir() => attempt()?,
+        other => other?,
+    }
+    flush_folder(folder);
+    Ok(())
+}
+
+/// Makes a rename in `folder` survive a power cut, where the system can.
+pub(super) fn flush_folder(folder: &Path) {
+    #[cfg(unix)]
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    #[cfg(not(unix))]
+    let _ = folder;
+}
+
+/// Removes temporary files that nobody is writing any more; returns how many.
+pub(super) fn sweep(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let orphans = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY));
+    orphans.filter(|entry| is_orphan(&entry.path()) && fs::remove_file(entry.path()).is_ok()).count()
+}
+
+fn is_orphan(path: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
+    match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => {
+            let age = file.metadata().and_then(|m| m.modified()).ok().and_then(|time| time.elapsed().ok());
+            age.is_some_and(|age| age > ABANDONED)
+        }
+    }
+}
+
+/// A sentence for a failed file operation, with what to do where that is known.
+pub(super) fn explain(action: &str, path: &Path, error: &io::Error) -> Error {
+    let path = path.display();
+    Error::failed(match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("Could not {action} {path}: the disk is full. Free some space and try again.")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            format!("Could not {action} {path}: the folder cannot be written. Choose another or change its permissions.")
+        }
+        ErrorKind::NotFound => format!("Could not {action} {path}: it is not there any more."),
+        _ => format!("Could not {action} {path}: {error}."),
+    })
+}
+
+/// `folder/stem.extension`, or `stem-2`, `stem-3`… where that is taken.
+pub(super) fn free_name(folder: &Path, stem: &str, extension: &str) -> PathBuf {
+    let mut path = folder.join(format!("{stem}.{extension}"));
+    let mut count = 2u64;
+    while path.symlink_metadata().is_ok() {
+        path = folder.join(format!("{stem}-{count}.{extension}"));
+        count += 1;
+    }
+    path
+}
+
+/// Words of a prompt as a file name: lower-case letters and digits joined by `-`, at most 48 characters.
+pub fn slug(prompt: &str) -> String {
+    let mut slug = String::new();
+    for c in prompt.chars().flat_map(char::to_lowercase) {
+        if c.is_alphanumeric() {
+            slug.push(c);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+        if slug.chars().count() >= 48 {
+            break;
+        }
+    }
+    let slug = slug.trim_matches('-');
+    if slug.is_empty() { "picture".into() } else { slug.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        write_whole(&path, b"old").unwrap();
+        let full = || io::Error::from(ErrorKind::StorageFull);
+        let error = write_with(&path, |file| file.write_all(b"ne").and(Err(full()))).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["a.png"]);
+        assert!(explain("save", &path, &error).message.contains("Free some space"));
+    }
+
+    #[test]
+    fn only_orphans_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".kiln-writing-1-0"), b"dead").unwrap();
+        let alive = File::create(folder.path().join(".kiln-writing-2-0")).unwrap();
+        alive.lock().unwrap();
+        fs::write(folder.path().join("b.png"), b"kept").unwrap();
+        assert_eq!(sweep(folder.path()), 1);
+        assert_eq!(names(folder.path()), [".kiln-writing-2-0", "b.png"]);
+    }
+
+    #[test]
+    fn names_are_free_and_plain() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("x.png"), b"").unwrap();
+        assert_eq!(free_name(folder.path(), "x", "png"), folder.path().join("x-2.png"));
+        assert_eq!(slug("A red fox, ../calm!"), "a-red-fox-calm");
+        assert_eq!(slug("…"), "picture");
+    }
+}
