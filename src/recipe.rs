@@ -147,9 +147,7 @@ impl Recipe {
         for (name, text) in [("prompt", &self.prompt), ("negative prompt", &self.negative_prompt)] {
             let length = text.chars().count();
             if length > MAX_PROMPT {
-                return Err(Error::usage(format!(
-                    "The {name} has {length} characters: use at most {MAX_PROMPT}."
-                )));
+                return Err(Error::usage(format!("The {name} has {length} characters: use at most {MAX_PROMPT}.")));
             }
         }
         for (name, side) in [("width", self.width), ("height", self.height)] {

@@ -20,15 +20,44 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// When the disk is full, the folder is gone or cannot be written. Nothing is left behind.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |file| file.write_all(bytes)).map_err(|e| explain("save", path, &e))
-}
-
-/// [`write_whole`] for content that is written in pieces.
-pub(super) fn write_with(path: &Path, fill: impl Fn(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let place = |temporary: &Path| fs::rename(temporary, path);
+    write_and_place(folder, |file| file.write_all(bytes), place).map_err(|e| explain("save", path, &e))
+}
+
+/// Writes a new file `folder/stem.extension`, or `stem-2`, `stem-3`… where that is taken, as [`write_whole`] does; never
+/// replaces a file, even one that another program makes at the same instant. Returns its path.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_new(folder: &Path, stem: &str, extension: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let place = |temporary: &Path| {
+        loop {
+            let path = free_name(folder, stem, extension);
+            // A link fails where the name is taken by now; a rename would replace.
+            match fs::hard_link(temporary, &path) {
+                Ok(()) => {
+                    let _ = fs::remove_file(temporary);
+                    return Ok(path);
+                }
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                // File systems without links; what can go wrong there is a name that was free a microsecond ago.
+                Err(_) => return fs::rename(temporary, &path).map(|()| path),
+            }
+        }
+    };
+    let wanted = folder.join(format!("{stem}.{extension}"));
+    write_and_place(folder, |file| file.write_all(bytes), place).map_err(|e| explain("save", &wanted, &e))
+}
+
+fn write_and_place<T>(
+    folder: &Path,
+    fill: impl Fn(&mut File) -> io::Result<()>,
+    place: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<T> {
     let attempt = || {
         let name = format!("{TEMPORARY}{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let temporary = folder.join(name);
@@ -37,19 +66,19 @@ pub(super) fn write_with(path: &Path, fill: impl Fn(&mut File) -> io::Result<()>
         let _ = file.lock();
         let written = fill(&mut file).and_then(|()| file.sync_all());
         drop(file);
-        let done = written.and_then(|()| fs::rename(&temporary, path));
+        let done = written.and_then(|()| place(&temporary));
         if done.is_err() {
             let _ = fs::remove_file(&temporary);
         }
         done
     };
-    match attempt() {
+    let done = match attempt() {
         // Swept away between its creation and its lock: once more.
         Err(e) if e.kind() == ErrorKind::NotFound && folder.is_dir() => attempt()?,
         other => other?,
-    }
+    };
     flush_folder(folder);
-    Ok(())
+    Ok(done)
 }
 
 /// Makes a rename in `folder` survive a power cut, where the system can.
@@ -89,7 +118,9 @@ pub(super) fn explain(action: &str, path: &Path, error: &io::Error) -> Error {
             format!("Could not {action} {path}: the disk is full. Free some space and try again.")
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            format!("Could not {action} {path}: the folder cannot be written. Choose another or change its permissions.")
+            format!(
+                "Could not {action} {path}: the folder cannot be written. Choose another or change its permissions."
+            )
         }
         ErrorKind::NotFound => format!("Could not {action} {path}: it is not there any more."),
         _ => format!("Could not {action} {path}: {error}."),
@@ -141,7 +172,8 @@ mod tests {
         let path = folder.path().join("a.png");
         write_whole(&path, b"old").unwrap();
         let full = || io::Error::from(ErrorKind::StorageFull);
-        let error = write_with(&path, |file| file.write_all(b"ne").and(Err(full()))).unwrap_err();
+        let fill = |file: &mut File| file.write_all(b"ne").and(Err(full()));
+        let error = write_and_place(folder.path(), fill, |temporary| fs::rename(temporary, &path)).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["a.png"]);
         assert!(explain("save", &path, &error).message.contains("Free some space"));
@@ -163,6 +195,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("x.png"), b"").unwrap();
         assert_eq!(free_name(folder.path(), "x", "png"), folder.path().join("x-2.png"));
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let write = || write_new(folder.path(), "x", "png", b"new").unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(write)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(made.iter().collect::<std::collections::BTreeSet<_>>().len(), 8);
+        assert_eq!(fs::read(folder.path().join("x.png")).unwrap(), b"");
+        assert_eq!(names(folder.path()).len(), 9);
         assert_eq!(slug("A red fox, ../calm!"), "a-red-fox-calm");
         assert_eq!(slug("…"), "picture");
     }

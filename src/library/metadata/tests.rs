@@ -85,10 +85,7 @@ fn texts_of_other_tools_are_understood() {
     assert_eq!(recipe.negative_prompt, "lowres, bad hands,\ntext");
     assert_eq!((recipe.steps, recipe.seed, recipe.width, recipe.height), (20, 965_400_086, 512, 768));
     assert_eq!((recipe.sampler.as_str(), recipe.cfg_scale), ("dpmpp_2m_karras", 7.0));
-    assert_eq!(
-        recipe.model,
-        ModelRef { name: "v1-5-pruned-emaonly".into(), hash: "6ce0161689".into() }
-    );
+    assert_eq!(recipe.model, ModelRef { name: "v1-5-pruned-emaonly".into(), hash: "6ce0161689".into() });
     let adapter = AdapterRef { name: "add_detail".into(), hash: "7c6bad76eb54".into(), weight: 0.5 };
     assert_eq!(recipe.adapters, [adapter]);
     assert_eq!(recipe.source, None, "the form does not say which picture it began with");
@@ -154,12 +151,12 @@ fn a_boasting_chunk_allocates_nothing() {
 
 fn words() -> impl Strategy<Value = String> {
     // Any characters but those that `clean` folds (NUL, CR), at both ends something that is no white space.
-    "[a-zé狐<:\",\\\\(]([^\\x00\\r]{0,40}[a-z狐\",>)])?"
-        .prop_filter("the form itself cannot hold these", |s| {
-            !s.contains("<lora:")
-                && s.lines().all(|l| !l.trim_start().starts_with("Negative prompt:") && !l.trim_start().starts_with("Steps:"))
-                && !s.contains(['\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'])
-        })
+    "[a-zé狐<:\",\\\\(]([^\\x00\\r]{0,40}[a-z狐\",>)])?".prop_filter("the form itself cannot hold these", |s| {
+        !s.contains("<lora:")
+            && s.lines()
+                .all(|l| !l.trim_start().starts_with("Negative prompt:") && !l.trim_start().starts_with("Steps:"))
+            && !s.contains(['\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'])
+    })
 }
 
 proptest! {
