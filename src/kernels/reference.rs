@@ -2,24 +2,32 @@
 
 use burn::tensor::activation;
 use burn::tensor::module;
-use burn::tensor::ops::{ConvOptions, PaddedConvOptions};
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Tensor};
 
 /// See [`super::conv2d`].
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, padding: (usize, usize)) -> Tensor<4> {
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    padding: (usize, usize),
+) -> Tensor<4> {
     let x = x.permute([0, 3, 1, 2]);
     let weight = weight.permute([3, 2, 0, 1]);
-    let (before, after) = padding;
-    let options: PaddedConvOptions<2> = if before == after {
-        ConvOptions::new([stride; 2], [before; 2], [1; 2], 1).into()
-    } else {
-        PaddedConvOptions::asymmetric([stride; 2], [before; 2], [after; 2], [1; 2], 1)
-    };
+    let options = ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1);
     module::conv2d(x, weight, bias, options).permute([0, 2, 3, 1])
 }
 
 /// See [`super::group_norm`].
-pub fn group_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, groups: usize, eps: f64, silu: bool) -> Tensor<D> {
+pub fn group_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    groups: usize,
+    eps: f64,
+    silu: bool,
+) -> Tensor<D> {
     let dims = x.dims();
     let (n, c) = (dims[0], dims[D - 1]);
     let spatial: usize = dims[1..D - 1].iter().product();

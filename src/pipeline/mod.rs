@@ -91,7 +91,11 @@ impl Pipeline {
         Ok(())
     }
     /// Makes one picture. `observe` is called after every step; `ControlFlow::Break` cancels.
-    pub fn generate(&self, _recipe: &Recipe, _observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Picture> {
+    pub fn generate(
+        &self,
+        _recipe: &Recipe,
+        _observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
+    ) -> Result<Picture> {
         Err(Error::failed("not built"))
     }
     /// A quick low-resolution look (fewer steps, smaller latents), for a slider under the hand.

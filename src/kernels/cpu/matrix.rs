@@ -1,0 +1,125 @@
+//! Matrix products on the `gemm` crate, with the bounds checked here so that callers stay safe.
+
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// A matrix in a slice: `rows x cols`, element `(r, c)` at `r * row_stride + c * col_stride`.
+#[derive(Clone, Copy)]
+pub struct Mat<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> Mat<'a> {
+    /// Row-major, rows one after the other.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::strided(data, rows, cols, cols)
+    }
+    /// Row-major with `row_stride` elements from one row to the next.
+    pub fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+        assert!(
+            rows == 0 || cols == 0 || (rows - 1) * row_stride + cols <= data.len(),
+            "matrix {rows}x{cols} (stride {row_stride}) outside its slice of {}",
+            data.len()
+        );
+        Self { data, rows, cols, row_stride, col_stride: 1 }
+    }
+    /// The transpose, without moving anything.
+    pub fn t(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+        }
+    }
+}
+
+/// `dst = scale * a @ b`, or `dst += …` when `accumulate`. `dst` is row-major and packed. `parallel` spreads one product over
+/// the thread pool; leave it off inside a parallel loop.
+pub fn gemm(dst: &mut [f32], a: Mat, b: Mat, scale: f32, accumulate: bool, parallel: bool) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert_eq!(k, b.rows, "inner sizes differ");
+    assert!(dst.len() >= m * n, "result {m}x{n} outside its slice of {}", dst.len());
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        if !accumulate {
+            dst[..m * n].fill(0.0);
+        }
+        return;
+    }
+    let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
+    // SAFETY: every index that the product touches was checked against the slices above and in `Mat::strided`.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            dst.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// Adds `bias` to every row of `dst`.
+pub fn add_bias(dst: &mut [f32], bias: &[f32]) {
+    dst.par_chunks_mut(bias.len() * 64).for_each(|rows| {
+        super::simd(
+            #[inline(always)]
+            || {
+                for row in rows.chunks_exact_mut(bias.len()) {
+                    for (y, b) in row.iter_mut().zip(bias) {
+                        *y += b;
+                    }
+                }
+            },
+        )
+    });
+}
+
+/// Sum over the rows of `x` (`rows x cols`), the gradient of a bias.
+pub fn column_sums(x: &[f32], cols: usize) -> Vec<f32> {
+    let chunk = cols * (x.len() / cols).div_ceil(8 * rayon::current_num_threads()).max(64);
+    x.par_chunks(chunk)
+        .map(|rows| {
+            let mut sums = vec![0.0f32; cols];
+            super::simd(
+                #[inline(always)]
+                || {
+                    for row in rows.chunks_exact(cols) {
+                        for (s, v) in sums.iter_mut().zip(row) {
+                            *s += v;
+                        }
+                    }
+                },
+            );
+            sums
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+        .reduce(|mut a, b| {
+            a.iter_mut().zip(&b).for_each(|(x, y)| *x += y);
+            a
+        })
+        .unwrap_or_else(|| vec![0.0; cols])
+}

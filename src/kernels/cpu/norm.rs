@@ -1,0 +1,291 @@
+//! GroupNorm (with SiLU fused) and LayerNorm on channels-last data, forward and backward.
+
+use super::activation::sigmoid;
+use super::simd;
+use rayon::prelude::*;
+
+/// Sizes of one normalisation: `n` pictures of `pixels` rows of `channels`, in `groups`. LayerNorm is `pixels = 1, groups = 1`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NormShape {
+    /// Batch.
+    pub n: usize,
+    /// Pixels a picture.
+    pub pixels: usize,
+    /// Channels a pixel.
+    pub channels: usize,
+    /// Groups of channels.
+    pub groups: usize,
+    /// SiLU after it.
+    pub silu: bool,
+}
+
+/// Rows that are summed in f32 before the sum moves to f64.
+const RUN: usize = 128;
+
+/// Sums over `rows` of `a` and `b`, per channel; `f` maps one row's values.
+#[inline(always)]
+fn channel_sums(
+    rows: usize,
+    channels: usize,
+    mut f: impl FnMut(usize, &mut [f32], &mut [f32]),
+) -> (Vec<f64>, Vec<f64>) {
+    let (mut a, mut b) = (vec![0.0f64; channels], vec![0.0f64; channels]);
+    let (mut ra, mut rb) = (vec![0.0f32; channels], vec![0.0f32; channels]);
+    let mut row = 0;
+    while row < rows {
+        let end = (row + RUN).min(rows);
+        ra.fill(0.0);
+        rb.fill(0.0);
+        while row < end {
+            f(row, &mut ra, &mut rb);
+            row += 1;
+        }
+        for c in 0..channels {
+            a[c] += ra[c] as f64;
+            b[c] += rb[c] as f64;
+        }
+    }
+    (a, b)
+}
+
+/// Mean and reciprocal deviation of every group of one picture, spread over its channels.
+#[inline(always)]
+fn statistics(x: &[f32], s: &NormShape, eps: f64, mean: &mut [f32], rstd: &mut [f32]) {
+    let c = s.channels;
+    let size = c / s.groups;
+    let (sum, square) = channel_sums(s.pixels, c, |row, a, b| {
+        let x = &x[row * c..row * c + c];
+        for i in 0..c {
+            a[i] += x[i];
+            b[i] += x[i] * x[i];
+        }
+    });
+    for g in 0..s.groups {
+        let range = g * size..(g + 1) * size;
+        let count = (size * s.pixels) as f64;
+        let m = sum[range.clone()].iter().sum::<f64>() / count;
+        let var = (square[range.clone()].iter().sum::<f64>() / count - m * m).max(0.0);
+        mean[range.clone()].fill(m as f32);
+        rstd[range].fill((1.0 / (var + eps).sqrt()) as f32);
+    }
+}
+
+/// Normalises `x`; `gamma` and `beta` hold one value a channel.
+pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64, s: &NormShape) -> Vec<f32> {
+    let c = s.channels;
+    let image = s.pixels * c;
+    let mut y = vec![0.0; x.len()];
+    let one = |x: &[f32], y: &mut [f32], mean: &mut [f32], rstd: &mut [f32]| {
+        simd(
+            #[inline(always)]
+            || {
+                statistics(x, s, eps, mean, rstd);
+                for i in 0..c {
+                    rstd[i] *= gamma[i];
+                    mean[i] = beta[i] - mean[i] * rstd[i];
+                }
+            },
+        );
+        let apply = |x: &[f32], y: &mut [f32]| {
+            simd(
+                #[inline(always)]
+                || {
+                    for (x, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
+                        if s.silu {
+                            for i in 0..c {
+                                let z = x[i] * rstd[i] + mean[i];
+                                y[i] = z * sigmoid(z);
+                            }
+                        } else {
+                            for i in 0..c {
+                                y[i] = x[i] * rstd[i] + mean[i];
+                            }
+                        }
+                    }
+                },
+            )
+        };
+        if s.n < 2 * rayon::current_num_threads() && image > 1 << 16 {
+            let part = c * 512;
+            x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| apply(x, y));
+        } else {
+            apply(x, y);
+        }
+    };
+    let batch = (8192 / image).max(1);
+    x.par_chunks(image * batch).zip(y.par_chunks_mut(image * batch)).for_each_init(
+        || (vec![0.0f32; c], vec![0.0f32; c]),
+        |(mean, rstd), (x, y)| {
+            for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(image)) {
+                one(x, y, mean, rstd);
+            }
+        },
+    );
+    y
+}
+
+/// Gradients with respect to `x`, `gamma` and `beta`.
+pub fn backward(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    dy: &[f32],
+    eps: f64,
+    s: &NormShape,
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let c = s.channels;
+    let size = c / s.groups;
+    let image = s.pixels * c;
+    let mut dx = vec![0.0; x.len()];
+    let batch = (s.n.div_ceil(4 * rayon::current_num_threads())).max(1);
+    let sums: Vec<(Vec<f64>, Vec<f64>)> = x
+        .par_chunks(image * batch)
+        .zip(dy.par_chunks(image * batch))
+        .zip(dx.par_chunks_mut(image * batch))
+        .map(|((x, dy), dx)| {
+            let mut total = (vec![0.0f64; c], vec![0.0f64; c]);
+            let (mut mean, mut rstd) = (vec![0.0f32; c], vec![0.0f32; c]);
+            let (mut ka, mut kb) = (vec![0.0f32; c], vec![0.0f32; c]);
+            for ((x, dy), dx) in x.chunks_exact(image).zip(dy.chunks_exact(image)).zip(dx.chunks_exact_mut(image)) {
+                simd(
+                    #[inline(always)]
+                    || {
+                        statistics(x, s, eps, &mut mean, &mut rstd);
+                        // dz goes through `dx`, so that the sigmoid is computed once.
+                        let (dbeta, dgamma) = channel_sums(s.pixels, c, |row, a, b| {
+                            let at = row * c..row * c + c;
+                            let (x, dy, dz) = (&x[at.clone()], &dy[at.clone()], &mut dx[at]);
+                            for i in 0..c {
+                                let hat = (x[i] - mean[i]) * rstd[i];
+                                let mut g = dy[i];
+                                if s.silu {
+                                    let z = hat * gamma[i] + beta[i];
+                                    let q = sigmoid(z);
+                                    g *= q * (1.0 + z * (1.0 - q));
+                                }
+                                dz[i] = g;
+                                a[i] += g;
+                                b[i] += g * hat;
+                            }
+                        });
+                        for g in 0..s.groups {
+                            let count = (size * s.pixels) as f64;
+                            let (mut ma, mut mb) = (0.0f64, 0.0f64);
+                            for i in g * size..(g + 1) * size {
+                                ma += dbeta[i] * gamma[i] as f64;
+                                mb += dgamma[i] * gamma[i] as f64;
+                            }
+                            ka[g * size..(g + 1) * size].fill((ma / count) as f32);
+                            kb[g * size..(g + 1) * size].fill((mb / count) as f32);
+                        }
+                        for (x, dx) in x.chunks_exact(c).zip(dx.chunks_exact_mut(c)) {
+                            for i in 0..c {
+                                let hat = (x[i] - mean[i]) * rstd[i];
+                                dx[i] = rstd[i] * (gamma[i] * dx[i] - ka[i] - hat * kb[i]);
+                            }
+                        }
+                        for i in 0..c {
+                            total.0[i] += dgamma[i];
+                            total.1[i] += dbeta[i];
+                        }
+                    },
+                );
+            }
+            total
+        })
+        .collect();
+    let (mut dgamma, mut dbeta) = (vec![0.0f64; c], vec![0.0f64; c]);
+    for (g, b) in sums {
+        dgamma.iter_mut().zip(g).for_each(|(a, v)| *a += v);
+        dbeta.iter_mut().zip(b).for_each(|(a, v)| *a += v);
+    }
+    let narrow = |v: Vec<f64>| v.into_iter().map(|x| x as f32).collect();
+    (dx, narrow(dgamma), narrow(dbeta))
+}
+
+/// Sum of a slice in eight lanes, so that it vectorises.
+#[inline(always)]
+fn sum_with(len: usize, mut f: impl FnMut(usize) -> f32) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let whole = len / 8 * 8;
+    let mut i = 0;
+    while i < whole {
+        for (l, lane) in lanes.iter_mut().enumerate() {
+            *lane += f(i + l);
+        }
+        i += 8;
+    }
+    let mut tail = 0.0;
+    while i < len {
+        tail += f(i);
+        i += 1;
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+#[inline(always)]
+fn row_statistics(x: &[f32], eps: f64) -> (f32, f32) {
+    let c = x.len();
+    let mean = sum_with(c, |i| x[i]) / c as f32;
+    let var = sum_with(c, |i| (x[i] - mean) * (x[i] - mean)) / c as f32;
+    (mean, 1.0 / (var + eps as f32).sqrt())
+}
+
+/// Layer normalisation of every row of `gamma.len()` values.
+pub fn layer_forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64) -> Vec<f32> {
+    let c = gamma.len();
+    let mut y = vec![0.0; x.len()];
+    let part = c * (8192 / c).max(1);
+    x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| {
+        simd(
+            #[inline(always)]
+            || {
+                for (x, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
+                    let (mean, rstd) = row_statistics(x, eps);
+                    for i in 0..c {
+                        y[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+                    }
+                }
+            },
+        )
+    });
+    y
+}
+
+/// Gradients of [`layer_forward`] with respect to `x`, `gamma` and `beta`.
+pub fn layer_backward(x: &[f32], gamma: &[f32], dy: &[f32], eps: f64) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let c = gamma.len();
+    let mut dx = vec![0.0; x.len()];
+    let part = c * (x.len() / c).div_ceil(4 * rayon::current_num_threads()).max(1);
+    let sums: Vec<(Vec<f32>, Vec<f32>)> = x
+        .par_chunks(part)
+        .zip(dy.par_chunks(part))
+        .zip(dx.par_chunks_mut(part))
+        .map(|((x, dy), dx)| {
+            let (mut dgamma, mut dbeta) = (vec![0.0f32; c], vec![0.0f32; c]);
+            simd(
+                #[inline(always)]
+                || {
+                    for ((x, dy), dx) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
+                        let (mean, rstd) = row_statistics(x, eps);
+                        let a = sum_with(c, |i| dy[i] * gamma[i]) / c as f32;
+                        let b = sum_with(c, |i| dy[i] * gamma[i] * (x[i] - mean)) * rstd / c as f32;
+                        for i in 0..c {
+                            let hat = (x[i] - mean) * rstd;
+                            dx[i] = rstd * (dy[i] * gamma[i] - a - hat * b);
+                            dgamma[i] += dy[i] * hat;
+                            dbeta[i] += dy[i];
+                        }
+                    }
+                },
+            );
+            (dgamma, dbeta)
+        })
+        .collect();
+    let (mut dgamma, mut dbeta) = (vec![0.0f32; c], vec![0.0f32; c]);
+    for (g, b) in sums {
+        dgamma.iter_mut().zip(g).for_each(|(a, v)| *a += v);
+        dbeta.iter_mut().zip(b).for_each(|(a, v)| *a += v);
+    }
+    (dx, dgamma, dbeta)
+}

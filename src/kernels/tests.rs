@@ -1,0 +1,137 @@
+//! The CPU's kernels against burn's own operations, values and gradients, at odd sizes too.
+
+use super::*;
+use burn::tensor::Device;
+
+/// Deterministic values in -1..1 without any library.
+fn values<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tensor<D> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let data: Vec<f32> = (0..shape.iter().product::<usize>())
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::<1>::from_floats(data.as_slice(), device).reshape(shape)
+}
+
+fn close<const D: usize>(what: &str, ours: Tensor<D>, theirs: Tensor<D>) {
+    assert_eq!(ours.dims(), theirs.dims(), "{what}: shapes differ");
+    let ours = ours.into_data().try_to_vec::<f32>().unwrap();
+    let theirs = theirs.into_data().try_to_vec::<f32>().unwrap();
+    let top = theirs.iter().fold(1e-2f32, |a, b| a.max(b.abs()));
+    let worst = ours.iter().zip(&theirs).fold(0.0f32, |a, (x, y)| a.max((x - y).abs()));
+    assert!(worst / top <= 1e-4, "{what}: off by {worst} of {top}");
+}
+
+/// Runs `f` on both implementations and compares the value and the gradient of each input.
+macro_rules! compare {
+    ($what:expr, [$($input:expr),+], |$($name:ident),+| $ours:expr, $theirs:expr) => {{
+        let inputs = ($($input.require_grad(),)+);
+        let ($($name,)+) = inputs.clone();
+        let ours = $ours;
+        let ($($name,)+) = inputs.clone();
+        let theirs = $theirs;
+        close($what, ours.clone(), theirs.clone());
+        // A weight that differs by position, so that no symmetry hides an error.
+        let weight = values(ours.dims(), 99, &ours.device());
+        let mut mine = (ours * weight.clone()).sum().backward();
+        let mut burns = (theirs * weight).sum().backward();
+        let ($($name,)+) = inputs;
+        $(close(
+            concat!("gradient of ", stringify!($name)),
+            $name.grad_remove(&mut mine).unwrap(),
+            $name.grad_remove(&mut burns).unwrap(),
+        );)+
+    }};
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+#[test]
+fn convolution_agrees() {
+    let d = device();
+    for (n, side, cin, cout, kernel, stride, padding) in [
+        (1, 1, 3, 5, 3, 1, (1, 1)),
+        (2, 7, 4, 6, 3, 1, (1, 1)),
+        (1, 17, 3, 8, 3, 2, (1, 1)),
+        (2, 8, 5, 4, 3, 2, (0, 1)),
+        (3, 5, 7, 9, 1, 1, (0, 0)),
+        (1, 65, 16, 17, 3, 1, (1, 1)),
+        (2, 96, 24, 16, 3, 1, (1, 1)),
+        (1, 3, 2, 3, 5, 1, (2, 2)),
+    ] {
+        let what = format!("conv n={n} side={side} {cin}->{cout} k={kernel} s={stride} p={padding:?}");
+        compare!(
+            &what,
+            [
+                values([n, side, side + 1, cin], 1, &d),
+                values([kernel, kernel, cin, cout], 2, &d),
+                values([cout], 3, &d)
+            ],
+            |x, w, b| conv2d(x, w, Some(b), stride, padding),
+            reference::conv2d(x, w, Some(b), stride, padding)
+        );
+    }
+}
+
+#[test]
+fn normalisations_agree() {
+    let d = device();
+    for (n, h, w, c, groups, silu) in
+        [(1, 1, 1, 8, 4, true), (2, 7, 3, 12, 3, false), (3, 17, 5, 32, 8, true), (1, 65, 65, 24, 8, true)]
+    {
+        let what = format!("group norm {n}x{h}x{w}x{c} in {groups}");
+        compare!(
+            &what,
+            [values([n, h, w, c], 1, &d), values([c], 2, &d), values([c], 3, &d)],
+            |x, g, b| group_norm(x, g, b, groups, 1e-5, silu),
+            reference::group_norm(x, g, b, groups, 1e-5, silu)
+        );
+    }
+    for (rows, c) in [(1, 3), (7, 65), (130, 64)] {
+        compare!(
+            "layer norm",
+            [values([1, rows, c], 1, &d), values([c], 2, &d), values([c], 3, &d)],
+            |x, g, b| layer_norm(x, g, b, 1e-5),
+            reference::layer_norm(x, g, b, 1e-5)
+        );
+    }
+}
+
+#[test]
+fn linear_and_attention_agree() {
+    let d = device();
+    for (n, t, o, heads, width, causal) in
+        [(1, 1, 1, 1, 4, false), (2, 7, 3, 2, 6, false), (3, 17, 17, 4, 32, true), (1, 65, 40, 8, 64, false)]
+    {
+        compare!(
+            "attention",
+            [values([n, t, width], 1, &d), values([n, o, width], 2, &d), values([n, o, width], 3, &d)],
+            |q, k, v| attention(q, k, v, heads, causal),
+            reference::attention(q, k, v, heads, causal)
+        );
+        compare!(
+            "linear",
+            [values([n, t, width], 1, &d), values([width, o], 2, &d), values([o], 3, &d)],
+            |x, w, b| linear(x, w, Some(b)),
+            reference::linear(x, w, Some(b))
+        );
+    }
+}
+
+#[test]
+fn pointwise_and_upsample_agree() {
+    let d = device();
+    for len in [1, 3, 65, 20_000] {
+        let x = || values([1, len], 5, &d) * 6.0;
+        compare!("silu", [x()], |x| silu(x), reference::silu(x));
+        compare!("gelu", [x()], |x| gelu(x), reference::gelu(x));
+        compare!("quick gelu", [x()], |x| quick_gelu(x), reference::quick_gelu(x));
+    }
+    compare!("upsample", [values([2, 3, 5, 7], 1, &d)], |x| upsample2x(x), reference::upsample2x(x));
+}
