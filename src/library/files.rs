@@ -20,12 +20,8 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// When the disk is full, the folder is gone or cannot be written. Nothing is left behind.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let place = |temporary: &Path| fs::rename(temporary, path);
-    write_and_place(folder, |file| file.write_all(bytes), place).map_err(|e| explain("save", path, &e))
+    write_and_place(parent(path), |file| file.write_all(bytes), place).map_err(|e| explain("save", path, &e))
 }
 
 /// Writes a new file `folder/stem.extension`, or `stem-2`, `stem-3`… where that is taken, as [`write_whole`] does; never
@@ -51,6 +47,40 @@ pub fn write_new(folder: &Path, stem: &str, extension: &str, bytes: &[u8]) -> Re
     };
     let wanted = folder.join(format!("{stem}.{extension}"));
     write_and_place(folder, |file| file.write_all(bytes), place).map_err(|e| explain("save", &wanted, &e))
+}
+
+/// Writes a file as [`write_whole`] does, unless one of that name is there or comes to be there meanwhile; returns
+/// whether it did.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_unless_taken(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let place = |temporary: &Path| match fs::hard_link(temporary, path) {
+        Ok(()) => fs::remove_file(temporary).map(|()| true),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => fs::remove_file(temporary).map(|()| false),
+        Err(_) => fs::rename(temporary, path).map(|()| true),
+    };
+    if path.symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    write_and_place(parent(path), |file| file.write_all(bytes), place).map_err(|e| explain("save", path, &e))
+}
+
+/// Makes a folder if it is absent, and tries whether a file can be written there.
+///
+/// # Errors
+/// When it cannot.
+pub fn make_writable_folder(folder: &Path) -> Result<()> {
+    let name = format!("{TEMPORARY}probe-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    let probe = folder.join(name);
+    let tried = fs::create_dir_all(folder)
+        .and_then(|()| OpenOptions::new().write(true).create_new(true).open(&probe))
+        .and_then(|file| Ok(drop(file)).and(fs::remove_file(&probe)));
+    tried.map_err(|e| explain("write to the folder", folder, &e))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn write_and_place<T>(

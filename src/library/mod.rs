@@ -15,7 +15,7 @@ mod store;
 mod thumbnails;
 
 pub use export::{ExportFormat, encode};
-pub use files::{slug, write_new, write_whole};
+pub use files::{make_writable_folder, slug, write_new, write_unless_taken, write_whole};
 pub use search::{Query, Sort};
 pub use thumbnails::{Thumbnail, read_picture};
 

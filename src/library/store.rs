@@ -60,13 +60,15 @@ pub(super) struct Row<'a> {
 /// See [`Library::open`].
 pub(super) fn open(folder: &Path) -> Result<(Library, Vec<String>)> {
     let mut notices = Vec::new();
-    let made = fs::create_dir_all(folder).and_then(|()| fs::create_dir_all(folder.join(TRASH)));
-    let writable = made.and_then(|()| probe(folder));
+    let writable = files::make_writable_folder(folder).and_then(|()| {
+        let trash = folder.join(TRASH);
+        fs::create_dir_all(&trash).map_err(|e| files::explain("make the folder", &trash, &e))
+    });
     let index = folder.join(INDEX);
     let (connection, read_only) = match writable {
         Ok(()) => open_or_replace(folder, &index, &mut notices)?,
         Err(error) if index.is_file() => (open_read_only(folder, &error, &mut notices)?, true),
-        Err(error) => return Err(files::explain("open the library", folder, &error)),
+        Err(error) => return Err(error),
     };
     let library =
         Library { folder: folder.to_path_buf(), index: connection, read_only, thumbnails: Default::default() };
@@ -75,13 +77,6 @@ pub(super) fn open(folder: &Path) -> Result<(Library, Vec<String>)> {
         tidy(&library, &mut notices)?;
     }
     Ok((library, notices))
-}
-
-/// Whether a file can be made in the folder.
-fn probe(folder: &Path) -> std::io::Result<()> {
-    let path = folder.join(format!(".kiln-probe-{}", std::process::id()));
-    // A full disk still lets the person look at, rate and delete what is there.
-    fs::File::create(&path).map(drop).and_then(|()| fs::remove_file(&path))
 }
 
 /// A sentence for an index that does not answer.
@@ -162,7 +157,9 @@ fn open_or_replace(folder: &Path, index: &Path, notices: &mut Vec<String>) -> Re
             Ok((connection, false))
         }
         // SQLite needs room beside the index even to read it; on a full disk the pictures should still be seen.
-        Err(error) if index.is_file() && !is_busy(&error) => Ok((open_read_only(folder, &error, notices)?, true)),
+        Err(error) if index.is_file() && !is_busy(&error) => {
+            Ok((open_read_only(folder, &fail(&error), notices)?, true))
+        }
         Err(error) => Err(fail(&error)),
     }
 }
@@ -203,10 +200,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 
 /// Opens the index for reading alone. `immutable` reads it without the files that SQLite would have to make beside it.
 fn open_read_only(folder: &Path, why: &dyn std::fmt::Display, notices: &mut Vec<String>) -> Result<Connection> {
-    notices.push(format!(
-        "The library {} cannot be written ({why}): its pictures are shown, but nothing new is saved.",
-        folder.display()
-    ));
+    notices.push(format!("The pictures in {} are shown, but nothing new is saved there. {why}", folder.display()));
     let escaped = folder.join(INDEX).to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags);
