@@ -1,6 +1,10 @@
 //! The command line; with no subcommand it opens the studio.
 
+mod command;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    command::main()
+}

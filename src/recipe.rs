@@ -1,5 +1,6 @@
 //! The Recipe: everything that decides a picture, as plain data. Knows nothing of tensors, files or windows.
 
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -95,6 +96,97 @@ impl Default for Recipe {
             sliders: BTreeMap::new(),
             source: None,
         }
+    }
+}
+
+/// Guidance scales that a Recipe may ask for.
+pub const CFG_RANGE: std::ops::RangeInclusive<f32> = 0.0..=50.0;
+/// Longest prompt, in characters.
+pub const MAX_PROMPT: usize = 10_000;
+
+impl Recipe {
+    /// The same Recipe with another seed.
+    pub fn with_seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
+    }
+
+    /// The Recipe as one line of JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON; no Recipe that [`Recipe::check_ranges`] accepts fails.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::failed(format!("The recipe could not be written as JSON: {e}.")))
+    }
+
+    /// Reads what [`Recipe::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When the text is not JSON, lacks a field that decides the picture, or was written by a newer Kiln.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let recipe: Self = serde_json::from_str(text)
+            .map_err(|e| Error::failed(format!("The recipe in this picture cannot be read: {e}.")))?;
+        if recipe.version > Self::default().version {
+            return Err(Error::failed(format!(
+                "The recipe has version {}, and this Kiln reads up to {}: open it with a newer Kiln.",
+                recipe.version,
+                Self::default().version
+            )));
+        }
+        Ok(recipe)
+    }
+
+    /// Checks what holds for every checkpoint: a prompt, finite numbers, sizes and steps within range. What depends on
+    /// the checkpoint (sliders, samplers, multiples of the size) is for `crate::pipeline::Pipeline::check`.
+    ///
+    /// # Errors
+    /// A usage error that names the value and what is allowed.
+    pub fn check_ranges(&self) -> Result<()> {
+        if self.prompt.trim().is_empty() {
+            return Err(Error::usage("The prompt is empty: say in a few words what to draw."));
+        }
+        for (name, text) in [("prompt", &self.prompt), ("negative prompt", &self.negative_prompt)] {
+            let length = text.chars().count();
+            if length > MAX_PROMPT {
+                return Err(Error::usage(format!("The {name} has {length} characters: use at most {MAX_PROMPT}.")));
+            }
+        }
+        for (name, side) in [("width", self.width), ("height", self.height)] {
+            if !SIDE_RANGE.contains(&side) {
+                return Err(Error::usage(format!(
+                    "The {name} {side} is out of range: use {} to {} pixels.",
+                    SIDE_RANGE.start(),
+                    SIDE_RANGE.end()
+                )));
+            }
+        }
+        if !STEP_RANGE.contains(&self.steps) {
+            return Err(Error::usage(format!(
+                "{} steps are out of range: use {} to {}.",
+                self.steps,
+                STEP_RANGE.start(),
+                STEP_RANGE.end()
+            )));
+        }
+        if !CFG_RANGE.contains(&self.cfg_scale) {
+            return Err(Error::usage(format!(
+                "The guidance scale {} is out of range: use {} to {} (1 is off).",
+                self.cfg_scale,
+                CFG_RANGE.start(),
+                CFG_RANGE.end()
+            )));
+        }
+        if let Some((name, value)) = self.sliders.iter().find(|(_, v)| !v.is_finite()) {
+            return Err(Error::usage(format!("The slider {name} has the value {value}: use a number.")));
+        }
+        if let Some(source) = &self.source
+            && !(0.0..=1.0).contains(&source.denoising_strength)
+        {
+            return Err(Error::usage(format!(
+                "The strength {} is out of range: use 0 (keep the picture) to 1 (ignore it).",
+                source.denoising_strength
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -1,1 +1,3 @@
-//! What Kiln can measure and explain.
+//! What the studio can explain and measure.
+
+pub mod inspect;

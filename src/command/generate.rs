@@ -1,0 +1,246 @@
+//! `kiln generate`: pictures from words.
+
+use super::output::{Output, duration};
+use super::{Device, cancelled};
+use kiln::library::metadata;
+use kiln::pipeline::Pipeline;
+use kiln::recipe::{ModelRef, Recipe, SourceRef};
+use kiln::{Error, ErrorKind, Result, library};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Most pictures of one call.
+const MAX_COUNT: u32 = 100_000;
+
+/// Make pictures from words.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to draw.
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// What to keep away from.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    negative: String,
+    /// The checkpoint: ember, or the path of one.
+    #[arg(long, value_name = "ember|PATH", default_value = "ember")]
+    model: String,
+    /// A LoRA adapter and how strongly it acts; may be given several times.
+    #[arg(long, value_name = "PATH[:WEIGHT]")]
+    lora: Vec<String>,
+    /// Seed of the first picture, the next ones count up; random if absent.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// How many pictures.
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    count: u32,
+    /// Width in pixels; the checkpoint's own if absent.
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    width: Option<u32>,
+    /// Height in pixels; the checkpoint's own if absent.
+    #[arg(long, value_name = "H", allow_negative_numbers = true)]
+    height: Option<u32>,
+    /// Sampling steps, 1 to 200; the checkpoint's own if absent.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    steps: Option<u32>,
+    /// Guidance scale, 1 is off; the checkpoint's own if absent.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    cfg: Option<f32>,
+    /// Sampler: euler, euler_a, ddim, dpmpp_2m_karras or lcm; the checkpoint's own if absent.
+    #[arg(long, value_name = "NAME")]
+    sampler: Option<String>,
+    /// Sets a slider of the checkpoint; may be given several times.
+    #[arg(long = "set", value_name = "SLIDER=VALUE")]
+    sliders: Vec<String>,
+    /// A picture to start from.
+    #[arg(long, value_name = "IMAGE")]
+    init: Option<PathBuf>,
+    /// How far to go from that picture: 0 keeps it, 1 ignores it.
+    #[arg(long, value_name = "S", requires = "init", allow_negative_numbers = true)]
+    strength: Option<f32>,
+    /// A picture that is white where that picture may change.
+    #[arg(long, value_name = "IMAGE", requires = "init")]
+    mask: Option<PathBuf>,
+    /// Where to compute.
+    #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
+    device: Device,
+    /// Folder for the pictures.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// One JSON object a line on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args, output: &Output) -> Result<()> {
+    debug_assert_eq!(args.json, output.is_json());
+    let wanted = recipe(&args, Recipe::default())?;
+    wanted.check_ranges()?;
+    let seed = args.seed.unwrap_or_else(random_seed);
+    if args.count == 0 || args.count > MAX_COUNT {
+        return Err(Error::usage(format!("{} pictures cannot be made: use 1 to {MAX_COUNT}.", args.count)));
+    }
+    if seed.checked_add(u64::from(args.count - 1)).is_none() {
+        return Err(Error::usage(format!("The seed {seed} is too large for {} pictures.", args.count)));
+    }
+    super::check_device(&args.device)?;
+    if !args.lora.is_empty() {
+        return Err(Error::failed("This build of Kiln cannot use LoRA adapters yet: leave --lora out."));
+    }
+    if args.mask.is_some() {
+        return Err(Error::failed("This build of Kiln cannot paint inside a mask yet: leave --mask out."));
+    }
+    let path = super::model_path(&args.model)?;
+    library::make_writable_folder(&args.out)?;
+    super::stop_on_ctrl_c();
+
+    let began = Instant::now();
+    let pipeline =
+        Pipeline::load(&path, &mut |done| output.progress(&format!("Loading {}: {:.0} %", args.model, done * 100.0)))?;
+    let load_seconds = began.elapsed().as_secs_f32();
+    let info = pipeline.info();
+    let mut recipe = recipe(&args, info.defaults.clone())?;
+    recipe.seed = seed;
+    recipe.model = ModelRef { name: args.model.clone(), hash: info.hash.clone() };
+    recipe.check_ranges()?;
+    pipeline.check(&recipe)?;
+    output.event(&json!({
+        "event": "start", "model": info.name, "hash": info.hash, "count": args.count, "load_seconds": load_seconds,
+        "recipe": recipe,
+    }))?;
+
+    let began = Instant::now();
+    for index in 0..args.count {
+        let recipe = recipe.with_seed(seed + u64::from(index));
+        let made = one(&pipeline, &recipe, index, &args, began, output);
+        let (path, seconds) = made.map_err(|e| after(e, index))?;
+        let event = json!({
+            "event": "picture", "path": path, "seed": recipe.seed, "seconds": seconds, "width": recipe.width,
+            "height": recipe.height,
+        });
+        output.result(&event, || path.display().to_string())?;
+    }
+    let seconds = began.elapsed().as_secs_f32();
+    output.event(&json!({"event": "done", "pictures": args.count, "seconds": seconds}))
+}
+
+/// Makes and saves one picture; returns its file and the seconds that it took.
+fn one(
+    pipeline: &Pipeline,
+    recipe: &Recipe,
+    index: u32,
+    args: &Args,
+    began: Instant,
+    output: &Output,
+) -> Result<(PathBuf, f32)> {
+    if cancelled() {
+        return Err(Error::cancelled());
+    }
+    let mut unwritten = Ok(());
+    let picture = pipeline.generate(recipe, &mut |report| {
+        let steps = f64::from(report.steps.max(1));
+        let done = f64::from(index) + f64::from(report.step) / steps;
+        let left = began.elapsed().as_secs_f64() / done.max(1e-9) * (f64::from(args.count) - done);
+        output.progress(&format!(
+            "Picture {} of {}, step {} of {}, {} left",
+            index + 1,
+            args.count,
+            report.step,
+            report.steps,
+            duration(left)
+        ));
+        let event = json!({
+            "event": "step", "picture": index + 1, "step": report.step, "steps": report.steps, "seconds_left": left,
+        });
+        unwritten = output.event(&event);
+        if cancelled() || unwritten.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    unwritten?;
+    let picture = picture?;
+    let bytes = metadata::encode_png(&picture)?;
+    let path = save(&args.out, &picture.recipe, &bytes)?;
+    Ok((path, picture.seconds))
+}
+
+/// Saves as `kiln-SEED-N.png`, where N is the first number whose file is absent or holds a picture of the same Recipe.
+fn save(folder: &Path, recipe: &Recipe, bytes: &[u8]) -> Result<PathBuf> {
+    for number in 1u64.. {
+        let path = folder.join(format!("kiln-{}-{number}.png", recipe.seed));
+        let own = || metadata::read_file(&path).is_ok_and(|found| found.exact && found.recipe.as_ref() == Some(recipe));
+        if path.is_file() && own() {
+            library::write_whole(&path, bytes)?;
+            return Ok(path);
+        }
+        if library::write_unless_taken(&path, bytes)? {
+            return Ok(path);
+        }
+    }
+    Err(Error::failed(format!("Every name for a picture in {} is taken.", folder.display())))
+}
+
+/// Says after how many pictures it ended.
+fn after(error: Error, saved: u32) -> Error {
+    let saved = match saved {
+        0 => "No picture was saved.".to_string(),
+        1 => "1 picture was saved before.".to_string(),
+        n => format!("{n} pictures were saved before."),
+    };
+    let kind = error.kind;
+    let said = if kind == ErrorKind::Usage { error.message } else { format!("{} {saved}", error.message) };
+    Error { kind, message: said }
+}
+
+/// The Recipe that the arguments ask for, over the given defaults.
+fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
+    let mut recipe = Recipe {
+        prompt: args.prompt.clone(),
+        negative_prompt: args.negative.clone(),
+        width: args.width.unwrap_or(defaults.width),
+        height: args.height.unwrap_or(defaults.height),
+        steps: args.steps.unwrap_or(defaults.steps),
+        cfg_scale: args.cfg.unwrap_or(defaults.cfg_scale),
+        sampler: args.sampler.clone().unwrap_or_else(|| defaults.sampler.clone()),
+        source: None,
+        ..defaults
+    };
+    for setting in &args.sliders {
+        let parsed = setting.rsplit_once('=').and_then(|(name, value)| Some((name.trim(), value.trim().parse().ok()?)));
+        let Some((name, value)) = parsed.filter(|(name, value): &(&str, f32)| !name.is_empty() && value.is_finite())
+        else {
+            return Err(Error::usage(format!("--set {setting}: write SLIDER=NUMBER, for example --set warmth=0.8.")));
+        };
+        recipe.sliders.insert(name.to_string(), value);
+    }
+    if let Some(path) = &args.init {
+        recipe.source = Some(SourceRef {
+            path: path.display().to_string(),
+            hash: hash(path)?,
+            denoising_strength: args.strength.unwrap_or(0.75),
+        });
+    }
+    Ok(recipe)
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn hash(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(|e| Error::io("read", path, e))? {
+            0 => break,
+            length => digest.update(&buffer[..length]),
+        }
+    }
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A seed nobody chose, small enough to be typed.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() % 1_000_000_000
+}
