@@ -13,6 +13,7 @@ pub mod init;
 pub mod layers;
 pub mod naming;
 pub mod resnet;
+pub mod tokenizer;
 pub mod transformer;
 pub mod unet;
 pub mod unet_blocks;
