@@ -6,6 +6,7 @@ pub mod circle_packing;
 pub mod flow_field;
 pub mod halftone;
 pub mod kaleidoscope;
+mod kit;
 pub mod marbling;
 pub mod mosaic;
 pub mod mountains;
