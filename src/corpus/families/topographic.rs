@@ -264,7 +264,8 @@ fn agate(canvas: &mut Canvas, heights: &Heights, n: f32, look: &Look, tones: &To
     let start = rng.unit();
     let colours: Vec<[f32; 3]> = (0..count)
         .map(|k| {
-            let t = (start + k as f32 / count as f32 * 1.6 + rng.range(-0.13, 0.13)).rem_euclid(2.0);
+            let t = (start + k as f32 / count as f32 * (0.9 + 0.11 * count as f32) + rng.range(-0.13, 0.13))
+                .rem_euclid(2.0);
             tones.ramp.at(if t > 1.0 { 2.0 - t } else { t })
         })
         .collect();
