@@ -53,14 +53,16 @@ fn seigaiha(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
             (x, y)
         };
         // Rows lie r / 2 apart; of the discs over a point the lowest one is on top.
-        let row = ((y + r) / (r * 0.5)).floor() as i32;
-        for k in 0..4 {
+        let row = ((y + r + plane.px) / (r * 0.5)).floor() as i32;
+        let (mut out, mut open) = ([0.0; 3], 1.0f32);
+        for k in 0..5 {
             let j = row - k;
             let shift = if j & 1 == 0 { 0.0 } else { r };
             let i = ((x - shift) / (2.0 * r)).round();
             let (cx, cy) = (i * 2.0 * r + shift, j as f32 * r * 0.5);
             let d = (x - cx).hypot(y - cy);
-            if k < 3 && d > r {
+            let cover = if k == 4 { 1.0 } else { plane.inside(d - r) };
+            if cover <= 0.0 {
                 continue;
             }
             let pick = match by {
@@ -90,9 +92,14 @@ fn seigaiha(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
                 c = mix(colour(ring - 1.0), c, (f / px).clamp(0.0, 1.0));
             }
             let line = plane.inside((r - d) - (0.05 * r).max(0.006));
-            return mix(c, rim, line);
+            let c = mix(c, rim, line);
+            out = std::array::from_fn(|i| out[i] + open * cover * c[i]);
+            open *= 1.0 - cover;
+            if open < 0.004 {
+                break;
+            }
         }
-        rim
+        out
     });
 }
 
@@ -211,7 +218,6 @@ fn sea(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
 fn crests(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
     let free = 1.0 - look.symmetry;
-    let n = tones.all.len();
     let dusk = rng.chance(0.35);
     let sky = if dusk { (tones.ramp.at(0.25), tones.ramp.at(0.6)) } else { (tones.ramp.at(0.85), tones.light()) };
     let sun = (rng.range(-0.3, 0.3) * free, rng.range(-0.3, -0.12), rng.range(0.1, 0.17));
@@ -222,15 +228,17 @@ fn crests(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
         c
     });
     let size = lerp(0.17, 0.5, look.scale);
-    let rows = lerp(2.0, 5.0, look.density).round() as usize;
     let foam = lighten(tones.light(), 0.04);
+    // Enough rows that no plain water is left between them.
+    let top = lerp(0.02, -0.3, look.density) * plane.half_h * 2.0;
+    let step = size * lerp(0.52, 0.38, look.density);
+    let rows = (((plane.half_h - top) / step).round() as usize).clamp(2, 9);
     let water: Vec<[f32; 3]> = (0..rows)
         .map(|k| {
             let t = k as f32 / rows.max(2) as f32;
             if dusk { tones.ramp.at(0.42 - 0.4 * t) } else { tones.ramp.at(0.55 - 0.5 * t) }
         })
         .collect();
-    let top = if rows > 3 { -0.22 } else { -0.02 } * plane.half_h * 2.0;
     let side = rng.sign();
     let stripes = if size > 0.26 { 2 } else { 1 };
     for (row, ink) in water.iter().enumerate() {
@@ -285,7 +293,6 @@ fn crests(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
         let (h, body) = (plane.half_h, *ink);
         sheet.over_with(canvas, |_, y, c| if c == body { mix(c, low, smoothstep(0.0, 0.4, y - h - base)) } else { c });
     }
-    let _ = n;
 }
 
 /// The breaker in its own box: x from -0.8 to 0.8, y from -0.75 (top) to 0.2; it rolls to the right.
