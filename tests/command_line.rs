@@ -1,5 +1,7 @@
 //! The built program, run as a script runs it: what it prints, what it leaves behind, and its exit status.
 
+#![allow(clippy::unwrap_used)] // a helper of a test may panic like the test itself
+
 use kiln::library::{Library, metadata};
 use kiln::recipe::{Picture, Recipe};
 use serde_json::Value;

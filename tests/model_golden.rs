@@ -145,7 +145,7 @@ fn wrong_files_are_sentences() {
     // Another model's weights.
     let other = Golden::open("unet_simple");
     let model = AutoencoderKl::new(&mut Init::new(&Device::flex(), 1), &config).expect("build");
-    let error = other.weights().load(model, &["w."]).err().expect("an error").message;
+    let error = other.weights().load(model, &["w."]).expect_err("an error").message;
     assert!(error.contains("lacks the weight"), "{error}");
     // A pickle.
     std::fs::remove_file(&path).expect("remove");

@@ -69,7 +69,7 @@ impl ClipTextConfig {
                 ("max_position_embeddings", self.max_position_embeddings),
             ],
         )?;
-        if self.hidden_size % self.num_attention_heads != 0 {
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err(unsupported(name, "num_attention_heads", self.num_attention_heads));
         }
         if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {

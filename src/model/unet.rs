@@ -158,7 +158,7 @@ impl UnetConfig {
                 ],
             )?;
             let attends = self.down_block_types[level].starts_with("Cross");
-            if attends && self.block_out_channels[level] % heads != 0 {
+            if attends && !self.block_out_channels[level].is_multiple_of(heads) {
                 return Err(unsupported(NAME, "attention_head_dim", heads));
             }
         }
@@ -169,7 +169,7 @@ impl UnetConfig {
         }
         match self.addition_embed_type.as_deref() {
             None => {}
-            Some("text") if self.context(0) % self.addition_embed_type_num_heads.max(1) == 0 => {}
+            Some("text") if self.context(0).is_multiple_of(self.addition_embed_type_num_heads.max(1)) => {}
             Some("text_time")
                 if self.addition_time_embed_dim.is_some() && self.projection_class_embeddings_input_dim.is_some() => {}
             other => return Err(unsupported(NAME, "addition_embed_type", other)),
