@@ -1,1 +1,21 @@
 //! burn modules of the latent-diffusion family, their tokenizer and their checkpoints.
+//!
+//! Every module is built from the `config.json` of a diffusers folder and holds its weights in the layouts of
+//! [`crate::kernels`]. The names of the fields are diffusers' own, so that [`checkpoint`] can derive every key of a
+//! safetensors file from the structure itself.
+
+pub mod autoencoder_kl;
+pub mod checkpoint;
+pub mod clip_text;
+pub mod config;
+pub mod embeddings;
+pub mod init;
+pub mod layers;
+pub mod naming;
+pub mod resnet;
+pub mod tokenizer;
+pub mod transformer;
+pub mod unet;
+pub mod unet_blocks;
+
+pub use init::Init;

@@ -1,10 +1,23 @@
 //! A Recipe in, a Picture out: the one text-to-image pipeline, for every checkpoint.
 
-use crate::recipe::{Picture, Recipe};
-use crate::{Error, Result};
+pub mod device;
+pub mod extras;
+mod generate;
+mod load;
+
+pub use load::{hash_file, locate_model};
+
+use crate::model::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use crate::model::clip_text::{ClipText, ClipTextConfig};
+use crate::model::tokenizer::Tokenizer;
+use crate::model::unet::{Unet, UnetConfig};
+use crate::recipe::Recipe;
+use crate::sampler::schedule::SchedulerConfig;
+use burn::tensor::{Device, Tensor};
+use extras::Extras;
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Mutex;
 
 /// A slider that a checkpoint understands: an input of the model, not an after-effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,31 +88,23 @@ pub struct StepReport {
 /// A loaded checkpoint, ready to generate.
 pub struct Pipeline {
     info: ModelInfo,
+    extras: Extras,
+    tokenizer: Tokenizer,
+    text: ClipText,
+    text_config: ClipTextConfig,
+    unet: Unet,
+    unet_config: UnetConfig,
+    vae: AutoencoderKl,
+    vae_config: AutoencoderKlConfig,
+    scheduler: SchedulerConfig,
+    device: Device,
+    /// Prompts and their encodings, the last used last.
+    encodings: Mutex<Vec<(String, Tensor<3>)>>,
 }
 
 impl Pipeline {
-    /// Loads a diffusers folder.
-    pub fn load(path: &Path, _progress: &mut dyn FnMut(f32)) -> Result<Self> {
-        Err(Error::failed(format!("No checkpoint at {}.", path.display())))
-    }
     /// What was loaded.
     pub fn info(&self) -> &ModelInfo {
         &self.info
-    }
-    /// Checks a Recipe against this checkpoint; the error names the value and the range.
-    pub fn check(&self, _recipe: &Recipe) -> Result<()> {
-        Ok(())
-    }
-    /// Makes one picture. `observe` is called after every step; `ControlFlow::Break` cancels.
-    pub fn generate(
-        &self,
-        _recipe: &Recipe,
-        _observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
-    ) -> Result<Picture> {
-        Err(Error::failed("not built"))
-    }
-    /// A quick low-resolution look (fewer steps, smaller latents), for a slider under the hand.
-    pub fn preview(&self, _recipe: &Recipe, _cancelled: &mut dyn FnMut() -> bool) -> Result<PreviewImage> {
-        Err(Error::failed("not built"))
     }
 }

@@ -1,1 +1,3 @@
 //! Losses, optimisers and the loop that trains Ember.
+
+pub mod optimizer;

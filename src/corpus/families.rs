@@ -1,1 +1,0 @@
-//! The families of pictures that the painter knows.

@@ -1,0 +1,338 @@
+//! Weights from and to safetensors files, into any module of this folder.
+
+use super::naming::{Layout, Path as ModulePath};
+use crate::{Error, Result};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The tensors of one or several safetensors files, still as they lie on disk.
+pub struct Weights {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    /// Key to file, element type, shape and byte range.
+    index: HashMap<String, Entry>,
+}
+
+struct Entry {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    start: usize,
+    end: usize,
+}
+
+impl Weights {
+    /// Reads one safetensors file. A pickle is refused; every offset is checked before use.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut weights = Self { files: Vec::new(), index: HashMap::new() };
+        weights.add(path)?;
+        Ok(weights)
+    }
+
+    /// The weights of one component of a diffusers folder: a single file, its half-precision variant, or shards.
+    pub fn of_component(folder: &Path) -> Result<Self> {
+        for stem in ["diffusion_pytorch_model", "model"] {
+            for name in [format!("{stem}.safetensors"), format!("{stem}.fp16.safetensors")] {
+                let path = folder.join(name);
+                if path.is_file() {
+                    return Self::open(&path);
+                }
+            }
+            let index = folder.join(format!("{stem}.safetensors.index.json"));
+            if index.is_file() {
+                return Self::sharded(folder, &index);
+            }
+        }
+        if let Some(pickle) = find_pickle(folder) {
+            return Err(refuse_pickle(&pickle));
+        }
+        Err(Error::failed(format!(
+            "{} holds no weights: a diffusers folder has diffusion_pytorch_model.safetensors or model.safetensors there.",
+            folder.display()
+        )))
+    }
+
+    fn sharded(folder: &Path, index: &Path) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Index {
+            weight_map: HashMap<String, String>,
+        }
+        let map: Index = super::config::read_json(index)?;
+        let names: HashSet<String> = map.weight_map.into_values().collect();
+        let mut names: Vec<String> = names.into_iter().collect();
+        names.sort();
+        let mut weights = Self { files: Vec::new(), index: HashMap::new() };
+        for name in names {
+            // A shard lies beside its index; anything else is not a name but a path.
+            if Path::new(&name).file_name() != Some(std::ffi::OsStr::new(&name)) {
+                return Err(Error::failed(format!("{} names a shard outside its folder.", index.display())));
+            }
+            weights.add(&folder.join(name))?;
+        }
+        Ok(weights)
+    }
+
+    fn add(&mut self, path: &Path) -> Result<()> {
+        if is_pickle(path) {
+            return Err(refuse_pickle(path));
+        }
+        let bytes = std::fs::read(path).map_err(|e| Error::io("read the weights", path, e))?;
+        let file = self.files.len();
+        {
+            SafeTensors::read_metadata(&bytes).map_err(|e| damaged(path, &e.to_string()))?;
+            let parsed = SafeTensors::deserialize(&bytes).map_err(|e| damaged(path, &e.to_string()))?;
+            let base = bytes.as_ptr() as usize;
+            for (key, view) in parsed.iter() {
+                let start = view.data().as_ptr() as usize - base;
+                let entry = Entry {
+                    file,
+                    dtype: view.dtype(),
+                    shape: view.shape().to_vec(),
+                    start,
+                    end: start + view.data().len(),
+                };
+                self.index.insert(key.to_string(), entry);
+            }
+        }
+        self.files.push((path.into(), bytes));
+        Ok(())
+    }
+
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.index.keys().map(String::as_str)
+    }
+
+    /// Shape on disk.
+    pub fn shape(&self, key: &str) -> Option<&[usize]> {
+        self.index.get(key).map(|e| e.shape.as_slice())
+    }
+
+    /// The values of a tensor as f32, in the order on disk.
+    fn values(&self, entry: &Entry, key: &str) -> Result<Vec<f32>> {
+        let (path, bytes) = &self.files[entry.file];
+        let data = &bytes[entry.start..entry.end];
+        let values: Vec<f32> = match entry.dtype {
+            Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            Dtype::BF16 => data.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            other => return Err(damaged(path, &format!("{key} holds {other:?}, which no weight of this family is"))),
+        };
+        if !values.iter().all(|v| v.is_finite()) {
+            return Err(damaged(path, &format!("{key} holds values that are not numbers")));
+        }
+        Ok(values)
+    }
+
+    fn name(&self) -> String {
+        self.files.first().map(|(path, _)| path.display().to_string()).unwrap_or_default()
+    }
+
+    /// Fills every parameter of `module`. `prefixes` are tried in turn before each key (older and newer writers differ).
+    /// A key that is missing, or has another shape, is an error that names it; keys that nothing wants are ignored.
+    pub fn load<M: Module>(&self, module: M, prefixes: &[&str]) -> Result<M> {
+        let mut fill = Fill { weights: self, prefixes, path: ModulePath::default(), error: None };
+        let module = module.map(&mut fill);
+        match fill.error {
+            Some(error) => Err(error),
+            None => Ok(module),
+        }
+    }
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    Error::failed(format!("{} is damaged or not a checkpoint: {what}. Copy or download it again.", path.display()))
+}
+
+const PICKLES: [&str; 5] = ["ckpt", "pt", "pth", "bin", "pkl"];
+
+fn is_pickle(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    PICKLES.contains(&extension.as_str())
+}
+
+fn find_pickle(folder: &Path) -> Option<PathBuf> {
+    std::fs::read_dir(folder).ok()?.flatten().map(|e| e.path()).find(|p| is_pickle(p))
+}
+
+fn refuse_pickle(path: &Path) -> Error {
+    Error::failed(format!(
+        "{} is a pickle, which can run any program when it is opened; convert it to .safetensors first.",
+        path.display()
+    ))
+}
+
+struct Fill<'a> {
+    weights: &'a Weights,
+    prefixes: &'a [&'a str],
+    path: ModulePath,
+    error: Option<Error>,
+}
+
+impl Fill<'_> {
+    fn value(&self, shape: &[usize]) -> Result<Vec<f32>> {
+        let key = self.path.key();
+        let found = self.prefixes.iter().map(|p| format!("{p}{key}")).find_map(|k| self.weights.index.get(&k));
+        let Some(entry) = found else {
+            return Err(Error::failed(format!("{} lacks the weight {key}.", self.weights.name())));
+        };
+        let layout = self.path.layout(shape.len());
+        let expected = match layout {
+            Layout::Plain => shape.to_vec(),
+            Layout::Linear => vec![shape[1], shape[0]],
+            Layout::Conv => vec![shape[3], shape[2], shape[0], shape[1]],
+        };
+        if entry.shape != expected {
+            return Err(Error::failed(format!(
+                "{}: the weight {key} has shape {:?} where its configuration means {expected:?}.",
+                self.weights.name(),
+                entry.shape
+            )));
+        }
+        let values = self.weights.values(entry, &key)?;
+        Ok(match layout {
+            Layout::Plain => values,
+            Layout::Linear => transpose(&values, shape[1], shape[0]),
+            // [out, in, taps] -> [taps, in, out]
+            Layout::Conv => reverse_axes(&values, shape[3], shape[2], shape[0] * shape[1]),
+        })
+    }
+}
+
+/// `[rows, cols]` to `[cols, rows]`, in blocks that stay in the cache.
+fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    const BLOCK: usize = 32;
+    let mut y = vec![0.0; x.len()];
+    for r0 in (0..rows).step_by(BLOCK) {
+        for c0 in (0..cols).step_by(BLOCK) {
+            for r in r0..(r0 + BLOCK).min(rows) {
+                for c in c0..(c0 + BLOCK).min(cols) {
+                    y[c * rows + r] = x[r * cols + c];
+                }
+            }
+        }
+    }
+    y
+}
+
+/// `[a, b, c]` to `[c, b, a]`.
+fn reverse_axes(x: &[f32], a: usize, b: usize, c: usize) -> Vec<f32> {
+    if c == 1 {
+        return transpose(x, a, b);
+    }
+    let mut y = vec![0.0; x.len()];
+    for (j, plane) in y.chunks_exact_mut(b * a).enumerate() {
+        for (i, row) in plane.chunks_exact_mut(a).enumerate() {
+            for (o, value) in row.iter_mut().enumerate() {
+                *value = x[(o * b + i) * c + j];
+            }
+        }
+    }
+    y
+}
+
+impl ModuleMapper for Fill<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.error.is_some() {
+            return param;
+        }
+        let shape = param.lazy_shape().to_vec();
+        match self.value(&shape) {
+            Ok(values) => {
+                let id = param.id;
+                let tensor = Tensor::from_data(TensorData::new(values, shape), &param.lazy_device());
+                param.transform_for_load(tensor, id)
+            }
+            Err(error) => {
+                self.error = Some(error);
+                param
+            }
+        }
+    }
+}
+
+/// How a checkpoint is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits a weight.
+    F32,
+    /// 16 bits a weight.
+    F16,
+}
+
+struct Gather<'a> {
+    prefix: &'a str,
+    precision: Precision,
+    path: ModulePath,
+    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+}
+
+impl ModuleVisitor for Gather<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val().inner();
+        let s = value.dims();
+        let values: Vec<f32> = value.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+        let (shape, values) = match self.path.layout(D) {
+            Layout::Plain => (s.to_vec(), values),
+            Layout::Linear => (vec![s[1], s[0]], transpose(&values, s[0], s[1])),
+            Layout::Conv => (vec![s[3], s[2], s[0], s[1]], reverse_axes(&values, s[0] * s[1], s[2], s[3])),
+        };
+        let bytes = match self.precision {
+            Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Precision::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        };
+        self.tensors.push((format!("{}{}", self.prefix, self.path.key()), shape, bytes));
+    }
+}
+
+/// Writes a module's weights with the keys and layouts that diffusers expects; replaces the file atomically.
+pub fn save<M: Module>(module: &M, prefix: &str, path: &Path, precision: Precision) -> Result<()> {
+    let mut gather = Gather { prefix, precision, path: ModulePath::default(), tensors: Vec::new() };
+    module.visit(&mut gather);
+    let dtype = if precision == Precision::F16 { Dtype::F16 } else { Dtype::F32 };
+    let mut views = Vec::with_capacity(gather.tensors.len());
+    for (key, shape, bytes) in &gather.tensors {
+        let view = TensorView::new(dtype, shape.clone(), bytes).map_err(|e| Error::io("write the weights", path, e))?;
+        views.push((key.as_str(), view));
+    }
+    // transformers asks for this entry before it opens a file.
+    let header = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let partial = path.with_extension("tmp");
+    safetensors::serialize_to_file(views, Some(header), &partial)
+        .map_err(|e| Error::io("write the weights", &partial, e))?;
+    std::fs::rename(&partial, path).map_err(|e| Error::io("replace the weights", path, e))
+}
+
+/// SHA-256 over the contents of files, one after the other, in hexadecimal.
+pub fn sha256(paths: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0u8; 1 << 16];
+    for path in paths {
+        let mut file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+        loop {
+            let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
+            if n == 0 {
+                break;
+            }
+            hash.update(&buffer[..n]);
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}

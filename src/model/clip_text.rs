@@ -1,0 +1,218 @@
+//! transformers' `CLIPTextModel`: words to vectors (Radford et al. 2021, arXiv:2103.00020).
+
+use super::config::{check_sizes, unsupported};
+use super::init::Init;
+use super::layers::{Embedding, LayerNorm, Linear};
+use crate::{Error, Result, kernels};
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::Deserialize;
+
+/// `text_encoder/config.json`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct ClipTextConfig {
+    /// Number of tokens known.
+    pub vocab_size: usize,
+    /// Width of an encoded word.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Width of the projected pooled words, for the kind with projection.
+    pub projection_dim: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Heads of each attention.
+    pub num_attention_heads: usize,
+    /// Longest input, in tokens.
+    pub max_position_embeddings: usize,
+    /// `quick_gelu` or `gelu`.
+    pub hidden_act: String,
+    /// Epsilon of the norms.
+    pub layer_norm_eps: f64,
+    /// The token whose place is pooled; 2 means, for historical reasons, the largest number.
+    pub eos_token_id: i64,
+    /// `CLIPTextModel` or `CLIPTextModelWithProjection`.
+    pub architectures: Option<Vec<String>>,
+}
+
+impl Default for ClipTextConfig {
+    fn default() -> Self {
+        Self {
+            vocab_size: 49408,
+            hidden_size: 512,
+            intermediate_size: 2048,
+            projection_dim: 512,
+            num_hidden_layers: 12,
+            num_attention_heads: 8,
+            max_position_embeddings: 77,
+            hidden_act: "quick_gelu".into(),
+            layer_norm_eps: 1e-5,
+            eos_token_id: 49407,
+            architectures: None,
+        }
+    }
+}
+
+impl ClipTextConfig {
+    /// Refuses what the modules below cannot do.
+    pub fn check(&self) -> Result<()> {
+        let name = "text encoder";
+        check_sizes(
+            name,
+            &[
+                ("vocab_size", self.vocab_size),
+                ("hidden_size", self.hidden_size),
+                ("intermediate_size", self.intermediate_size),
+                ("num_hidden_layers", self.num_hidden_layers),
+                ("num_attention_heads", self.num_attention_heads),
+                ("max_position_embeddings", self.max_position_embeddings),
+            ],
+        )?;
+        if self.hidden_size % self.num_attention_heads != 0 {
+            return Err(unsupported(name, "num_attention_heads", self.num_attention_heads));
+        }
+        if !matches!(self.hidden_act.as_str(), "quick_gelu" | "gelu") {
+            return Err(unsupported(name, "hidden_act", &self.hidden_act));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    token_embedding: Embedding,
+    position_embedding: Embedding,
+}
+
+#[derive(Module, Debug)]
+struct SelfAttention {
+    k_proj: Linear,
+    v_proj: Linear,
+    q_proj: Linear,
+    out_proj: Linear,
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+    quick: bool,
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    self_attn: SelfAttention,
+    layer_norm1: LayerNorm,
+    mlp: Mlp,
+    layer_norm2: LayerNorm,
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let a = &self.self_attn;
+        let y = self.layer_norm1.forward(x.clone());
+        let (q, k, v) = (a.q_proj.forward(y.clone()), a.k_proj.forward(y.clone()), a.v_proj.forward(y));
+        let x = a.out_proj.forward(kernels::attention(q, k, v, a.heads, true)) + x;
+        let y = self.mlp.fc1.forward(self.layer_norm2.forward(x.clone()));
+        let y = if self.mlp.quick { kernels::quick_gelu(y) } else { kernels::gelu(y) };
+        self.mlp.fc2.forward(y) + x
+    }
+}
+
+#[derive(Module, Debug)]
+struct Layers {
+    layers: Vec<Layer>,
+}
+
+/// The text encoder.
+#[derive(Module, Debug)]
+pub struct ClipText {
+    embeddings: Embeddings,
+    encoder: Layers,
+    final_layer_norm: LayerNorm,
+}
+
+/// What the encoder says of a batch of prompts.
+#[derive(Debug, Clone)]
+pub struct EncodedText {
+    /// After the final norm, `[n, tokens, hidden]`.
+    pub last_hidden_state: Tensor<3>,
+    /// Before the final norm: the embeddings, then each layer's result.
+    pub hidden_states: Vec<Tensor<3>>,
+    /// The vector at the end-of-text token, `[n, hidden]`.
+    pub pooled: Tensor<2>,
+}
+
+/// Keys of older writers carry this before every name; newer ones do not.
+pub const PREFIXES: [&str; 2] = ["text_model.", ""];
+
+impl ClipText {
+    /// Builds the modules that a checked configuration describes.
+    pub fn new(init: &mut Init, config: &ClipTextConfig) -> Result<Self> {
+        config.check()?;
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let norm = |init: &mut Init| LayerNorm::new(init, width, config.layer_norm_eps);
+        let embeddings = Embeddings {
+            token_embedding: Embedding::new(init, config.vocab_size, width, 0.02),
+            position_embedding: Embedding::new(init, config.max_position_embeddings, width, 0.01),
+        };
+        let layers = (0..config.num_hidden_layers)
+            .map(|_| Layer {
+                self_attn: SelfAttention {
+                    k_proj: Linear::new(init, width, width),
+                    v_proj: Linear::new(init, width, width),
+                    q_proj: Linear::new(init, width, width),
+                    out_proj: Linear::new(init, width, width),
+                    heads: config.num_attention_heads,
+                },
+                layer_norm1: norm(init),
+                mlp: Mlp {
+                    fc1: Linear::new(init, width, inner),
+                    fc2: Linear::new(init, inner, width),
+                    quick: config.hidden_act == "quick_gelu",
+                },
+                layer_norm2: norm(init),
+            })
+            .collect();
+        Ok(Self { embeddings, encoder: Layers { layers }, final_layer_norm: norm(init) })
+    }
+
+    /// `tokens`: equally long rows of token numbers, each below `vocab_size`, at most `max_position_embeddings` long.
+    pub fn forward(&self, tokens: &[Vec<u32>], eos: i64) -> Result<EncodedText> {
+        let n = tokens.len();
+        let length = tokens.first().map_or(0, Vec::len);
+        let [known, width] = self.embeddings.token_embedding.weight.dims();
+        let places = self.embeddings.position_embedding.weight.dims()[0];
+        if n == 0 || length == 0 || length > places || tokens.iter().any(|row| row.len() != length) {
+            return Err(Error::failed(format!("Prompts of {length} tokens do not fit a text encoder for {places}.")));
+        }
+        if let Some(bad) = tokens.iter().flatten().find(|t| **t as usize >= known) {
+            return Err(Error::failed(format!(
+                "Token {bad} is not among the {known} of the text encoder; the tokenizer belongs to another model."
+            )));
+        }
+        let device = self.embeddings.token_embedding.weight.device();
+        let flat: Vec<i32> = tokens.iter().flatten().map(|t| *t as i32).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(flat, [n, length]), &device);
+        let places = self.embeddings.position_embedding.weight.val().narrow(0, 0, length).unsqueeze::<3>();
+        let mut x = self.embeddings.token_embedding.forward(ids) + places;
+        let mut hidden_states = vec![x.clone()];
+        for layer in &self.encoder.layers {
+            x = layer.forward(x);
+            hidden_states.push(x.clone());
+        }
+        let last = self.final_layer_norm.forward(x);
+        let pooled = tokens.iter().enumerate().map(|(row, ids)| {
+            let end = if eos == 2 {
+                (0..length).rev().max_by_key(|i| ids[*i]).unwrap_or(0)
+            } else {
+                ids.iter().position(|t| i64::from(*t) == eos).unwrap_or(0)
+            };
+            last.clone().slice([row..row + 1, end..end + 1, 0..width]).reshape([1, width])
+        });
+        let pooled = Tensor::cat(pooled.collect(), 0);
+        Ok(EncodedText { last_hidden_state: last, hidden_states, pooled })
+    }
+}

@@ -1,0 +1,326 @@
+//! The CLIP tokenizer (byte-level BPE, Sennrich et al. 2016), and the writer of small vocabularies for it.
+
+use super::config::read_json;
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+const START: &str = "<|startoftext|>";
+const END: &str = "<|endoftext|>";
+const WORD_END: &str = "</w>";
+
+/// A prompt as token numbers, always `length` of them: start, words, end, padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// The numbers.
+    pub ids: Vec<u32>,
+    /// How many tokens of the prompt did not fit.
+    pub cut: usize,
+}
+
+/// The tokenizer of one checkpoint.
+#[derive(Debug)]
+pub struct Tokenizer {
+    vocabulary: HashMap<String, u32>,
+    ranks: HashMap<(String, String), usize>,
+    bytes: [char; 256],
+    start: u32,
+    end: u32,
+    pad: u32,
+    length: usize,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct TokenizerConfig {
+    model_max_length: Option<f64>,
+    pad_token: Option<serde_json::Value>,
+}
+
+/// GPT-2's printable stand-ins for bytes.
+fn byte_characters() -> [char; 256] {
+    let mut next = 256u32;
+    let mut table = ['\0'; 256];
+    for byte in 0..=255u8 {
+        let printable = matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+        table[byte as usize] = if printable {
+            char::from(byte)
+        } else {
+            let c = char::from_u32(next).unwrap_or('?');
+            next += 1;
+            c
+        };
+    }
+    table
+}
+
+impl Tokenizer {
+    /// Reads `vocab.json`, `merges.txt` and `tokenizer_config.json` of a diffusers `tokenizer/` folder. `longest` is what the
+    /// text encoder takes.
+    pub fn open(folder: &Path, longest: usize) -> Result<Self> {
+        let vocabulary: HashMap<String, u32> = read_json(&folder.join("vocab.json"))?;
+        let path = folder.join("merges.txt");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+        let mut ranks = HashMap::new();
+        for line in text.lines().filter(|l| !l.starts_with("#version")) {
+            if let Some((a, b)) = line.split_once(' ') {
+                let rank = ranks.len();
+                ranks.entry((a.to_string(), b.to_string())).or_insert(rank);
+            }
+        }
+        let config_path = folder.join("tokenizer_config.json");
+        let config: TokenizerConfig =
+            if config_path.is_file() { read_json(&config_path)? } else { TokenizerConfig::default() };
+        let special = |name: &str| {
+            vocabulary.get(name).copied().ok_or_else(|| {
+                Error::failed(format!(
+                    "{} lacks {name}; it is not a CLIP vocabulary.",
+                    folder.join("vocab.json").display()
+                ))
+            })
+        };
+        let (start, end) = (special(START)?, special(END)?);
+        let pad = match &config.pad_token {
+            Some(serde_json::Value::String(name)) => vocabulary.get(name).copied(),
+            Some(value) => value.get("content").and_then(|v| v.as_str()).and_then(|name| vocabulary.get(name).copied()),
+            None => None,
+        };
+        let wanted = config.model_max_length.filter(|l| *l >= 2.0).map_or(longest, |l| (l as usize).min(longest));
+        Ok(Self { vocabulary, ranks, bytes: byte_characters(), start, end, pad: pad.unwrap_or(end), length: wanted })
+    }
+
+    /// Tokens in every result of [`Tokenizer::encode`].
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// A prompt, framed, cut and padded to [`Tokenizer::length`].
+    pub fn encode(&self, prompt: &str) -> Tokens {
+        let room = self.length.saturating_sub(2);
+        let mut words = Vec::new();
+        let mut cut = 0;
+        for word in split(prompt) {
+            // A prompt of any length costs no more than what fits.
+            if words.len() >= room {
+                cut += 1;
+                continue;
+            }
+            words.extend(self.word(&word));
+        }
+        cut += words.len().saturating_sub(room);
+        words.truncate(room);
+        let mut ids = vec![self.start];
+        ids.append(&mut words);
+        ids.push(self.end);
+        ids.resize(self.length, self.pad);
+        Tokens { ids, cut }
+    }
+
+    /// The numbers of one word, before framing.
+    fn word(&self, word: &str) -> Vec<u32> {
+        let mut parts: Vec<String> = word.bytes().map(|b| self.bytes[b as usize].to_string()).collect();
+        if let Some(last) = parts.last_mut() {
+            last.push_str(WORD_END);
+        }
+        merge(&mut parts, |a, b| self.ranks.get(&(a.to_string(), b.to_string())).copied());
+        parts.iter().map(|p| self.vocabulary.get(p).copied().unwrap_or(self.end)).collect()
+    }
+}
+
+/// Joins neighbours, the lowest rank first, until no pair has one.
+fn merge(parts: &mut Vec<String>, rank: impl Fn(&str, &str) -> Option<usize>) {
+    loop {
+        let best = parts.windows(2).filter_map(|w| Some((rank(&w[0], &w[1])?, w[0].clone(), w[1].clone()))).min();
+        let Some((_, a, b)) = best else { return };
+        let mut joined = Vec::with_capacity(parts.len());
+        let mut i = 0;
+        while i < parts.len() {
+            if i + 1 < parts.len() && parts[i] == a && parts[i + 1] == b {
+                joined.push(format!("{a}{b}"));
+                i += 2;
+            } else {
+                joined.push(std::mem::take(&mut parts[i]));
+                i += 1;
+            }
+        }
+        *parts = joined;
+    }
+}
+
+/// Words of a prompt as CLIP's pattern cuts them: contractions, runs of letters, single digits, runs of other marks; all in
+/// lower case. Very long runs are cut at 200 characters, so that no prompt is slow.
+pub fn split(prompt: &str) -> Vec<String> {
+    const LONGEST: usize = 200;
+    let text: Vec<char> = prompt.chars().flat_map(char::to_lowercase).collect();
+    let mut words = Vec::new();
+    let mut i = 0;
+    while i < text.len() {
+        let c = text[i];
+        if c.is_whitespace() {
+            i += 1;
+            continue;
+        }
+        let contraction = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"]
+            .iter()
+            .find(|s| c == '\'' && s.chars().enumerate().all(|(k, x)| text.get(i + k) == Some(&x)));
+        let start = i;
+        if let Some(s) = contraction {
+            i += s.len();
+        } else if c.is_alphabetic() {
+            while i < text.len() && text[i].is_alphabetic() && i - start < LONGEST {
+                i += 1;
+            }
+        } else if c.is_numeric() {
+            i += 1;
+        } else {
+            while i < text.len()
+                && !text[i].is_whitespace()
+                && !text[i].is_alphabetic()
+                && !text[i].is_numeric()
+                && i - start < LONGEST
+            {
+                i += 1;
+            }
+        }
+        words.push(text[start..i].iter().collect());
+    }
+    words
+}
+
+/// A word of a prompt that the model never saw in training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownWord {
+    /// Where it stands in the prompt, in bytes.
+    pub range: std::ops::Range<usize>,
+    /// The word, in lower case.
+    pub word: String,
+    /// Up to three known words, the nearest first.
+    pub nearest: Vec<String>,
+}
+
+/// The words of `prompt` that are not in the sorted `vocabulary`, with the nearest that are. An empty vocabulary knows all.
+pub fn unknown_words(prompt: &str, vocabulary: &[String]) -> Vec<UnknownWord> {
+    if vocabulary.is_empty() {
+        return Vec::new();
+    }
+    let mut unknown = Vec::new();
+    let mut start = None;
+    let ends = prompt.char_indices().map(|(i, c)| (i, Some(c))).chain([(prompt.len(), None)]);
+    for (i, c) in ends {
+        match (c.is_some_and(char::is_alphabetic), start) {
+            (true, None) => start = Some(i),
+            (false, Some(from)) => {
+                let word = prompt[from..i].to_lowercase();
+                if vocabulary.binary_search(&word).is_err() {
+                    let nearest = nearest(&word, vocabulary);
+                    unknown.push(UnknownWord { range: from..i, word, nearest });
+                }
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    unknown
+}
+
+/// Up to three words of `vocabulary` that are spelt most like `word`.
+fn nearest(word: &str, vocabulary: &[String]) -> Vec<String> {
+    let word: String = word.chars().take(40).collect();
+    let mut scored: Vec<(f64, &String)> =
+        vocabulary.iter().map(|known| (strsim::jaro_winkler(&word, known), known)).filter(|(s, _)| *s > 0.7).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().take(3).map(|(_, w)| w.clone()).collect()
+}
+
+/// Writes a `tokenizer/` folder in which every one of `words` (lower-case letters) is one token; transformers'
+/// `CLIPTokenizer` opens it. Returns the number of tokens.
+pub fn write(words: &[&str], length: usize, folder: &Path) -> Result<usize> {
+    let table = byte_characters();
+    let mut vocabulary: Vec<String> = table.iter().map(|c| c.to_string()).collect();
+    vocabulary.sort_by_key(|c| c.chars().next().map(u32::from));
+    let ended: Vec<String> = vocabulary.iter().map(|c| format!("{c}{WORD_END}")).collect();
+    vocabulary.extend(ended);
+
+    let mut spelled: Vec<Vec<String>> = words
+        .iter()
+        .map(|word| {
+            let mut parts: Vec<String> = word.bytes().map(|b| table[b as usize].to_string()).collect();
+            if let Some(last) = parts.last_mut() {
+                last.push_str(WORD_END);
+            }
+            parts
+        })
+        .collect();
+    let mut merges: Vec<(String, String)> = Vec::new();
+    loop {
+        let mut counts: HashMap<(String, String), usize> = HashMap::new();
+        for pair in spelled.iter().flat_map(|w| w.windows(2)) {
+            *counts.entry((pair[0].clone(), pair[1].clone())).or_default() += 1;
+        }
+        // Ties go to the alphabet, so that the same words always make the same vocabulary.
+        let Some((best, _)) = counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0))) else {
+            break;
+        };
+        for word in &mut spelled {
+            merge(word, |a, b| (a == best.0 && b == best.1).then_some(0));
+        }
+        vocabulary.push(format!("{}{}", best.0, best.1));
+        merges.push(best);
+    }
+    vocabulary.push(START.into());
+    vocabulary.push(END.into());
+
+    let put = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|e| Error::io("write", &path, e))
+    };
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
+    let entries: Vec<String> =
+        vocabulary.iter().enumerate().map(|(i, t)| format!("{}: {i}", serde_json::Value::from(t.as_str()))).collect();
+    put("vocab.json", format!("{{\n{}\n}}\n", entries.join(",\n")))?;
+    let lines: Vec<String> = merges.iter().map(|(a, b)| format!("{a} {b}")).collect();
+    put("merges.txt", format!("#version: 0.2\n{}\n", lines.join("\n")))?;
+    let config = serde_json::json!({
+        "tokenizer_class": "CLIPTokenizer", "model_max_length": length, "do_lower_case": true,
+        "bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END, "errors": "replace",
+    });
+    put("tokenizer_config.json", format!("{config:#}\n"))?;
+    let special = serde_json::json!({"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END});
+    put("special_tokens_map.json", format!("{special:#}\n"))?;
+    Ok(vocabulary.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: [&str; 8] = ["a", "fox", "foxes", "mountain", "mountains", "in", "misty", "blue"];
+
+    #[test]
+    fn every_listed_word_is_one_token_and_long_prompts_are_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = write(&WORDS, 10, folder.path()).unwrap();
+        let tokenizer = Tokenizer::open(folder.path(), 77).unwrap();
+        let tokens = tokenizer.encode("A FOX in misty   mountains");
+        assert_eq!(tokens.ids.len(), 10);
+        assert_eq!(tokens.ids[0] as usize, size - 2);
+        assert!(tokens.ids[6..].iter().all(|t| *t as usize == size - 1), "{tokens:?}");
+        assert_eq!(tokens.cut, 0);
+        let long = tokenizer.encode(&"fox ".repeat(10_000));
+        assert_eq!((long.ids.len(), long.cut), (10, 9_992));
+        assert!(tokenizer.encode("🦊 zebra").ids.len() == 10);
+    }
+
+    #[test]
+    fn unknown_words_are_found_with_neighbours() {
+        let mut vocabulary: Vec<String> = WORDS.iter().map(|w| w.to_string()).collect();
+        vocabulary.sort();
+        let found = unknown_words("a blu fox, mountin!", &vocabulary);
+        let names: Vec<&str> = found.iter().map(|u| u.word.as_str()).collect();
+        assert_eq!(names, ["blu", "mountin"]);
+        assert_eq!(found[0].range, 2..5);
+        assert_eq!((found[0].nearest[0].as_str(), found[1].nearest[0].as_str()), ("blue", "mountain"));
+        assert!(unknown_words("anything", &[]).is_empty());
+    }
+}

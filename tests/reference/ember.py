@@ -1,0 +1,54 @@
+"""Draws with a Kiln checkpoint in diffusers: the same words and seed give Kiln's picture.
+
+    python tests/reference/ember.py models/ember "a red fox in front of misty blue mountains" 7 fox.png
+"""
+import json
+import sys
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+
+def class_vector(kiln, sliders):
+    """Sliders as the U-Net's class labels: see src/pipeline/extras.rs."""
+    shares = sum(sliders.get(s["name"], 0) for s in kiln["sliders"] if s["group"] == "family")
+    out = []
+    for s in kiln["sliders"]:
+        value = sliders.get(s["name"])
+        if s["group"] == "family":
+            out.append((value or 0) / shares if shares else 0.0)
+        else:
+            out += [0.0, 0.0] if value is None else [2 * (value - s["min"]) / (s["max"] - s["min"]) - 1, 1.0]
+    return torch.tensor([out])
+
+
+@torch.no_grad()
+def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, size=None):
+    kiln = json.loads((Path(folder) / "kiln.json").read_text())
+    tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+    text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", torch_dtype=torch.float32).eval()
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32).eval()
+    vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32).eval()
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
+    length = text.config.max_position_embeddings
+    ids = tokenizer([negative, prompt], padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+    words = text(ids).last_hidden_state
+    labels = class_vector(kiln, sliders)
+    labels = torch.cat([torch.zeros_like(labels), labels])
+    side = (size or kiln["native_size"]) // 2 ** (len(vae.config.block_out_channels) - 1)
+    x = torch.randn(1, vae.config.latent_channels, side, side, generator=torch.Generator("cpu").manual_seed(seed))
+    scheduler.set_timesteps(steps or kiln["steps"])
+    for t in scheduler.timesteps:
+        without, given = unet(torch.cat([x, x]), t, words, class_labels=labels).sample.chunk(2)
+        guided = without + (cfg or kiln["cfg_scale"]) * (given - without)
+        x = scheduler.step(guided, t, x).prev_sample
+    picture = vae.decode(x / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)).sample
+    return ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
+
+
+if __name__ == "__main__":
+    from PIL import Image
+    folder, prompt, seed, out = sys.argv[1:5]
+    Image.fromarray(draw(folder, prompt, int(seed))).save(out)
