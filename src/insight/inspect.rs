@@ -3,7 +3,7 @@
 use crate::library::metadata;
 use crate::recipe::Recipe;
 use crate::{Error, Result};
-use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -120,12 +120,13 @@ pub fn weights(path: &Path) -> Result<Weights> {
     if length > MAX_HEADER || length > bytes.saturating_sub(8) {
         return Err(damaged(format!("its header claims {length} bytes, the file has {bytes}")));
     }
-    let mut header = head.to_vec();
+    let mut header = Vec::new();
     file.take(length).read_to_end(&mut header).map_err(|e| Error::io("read", path, e))?;
-    let (_, parsed) = SafeTensors::read_metadata(&header).map_err(|e| damaged(e.to_string()))?;
+    let parsed: Metadata = serde_json::from_slice(&header).map_err(|e| damaged(e.to_string()))?;
     let data = parsed.data_len() as u64;
-    if bytes != 8 + length + data {
-        return Err(damaged(format!("it should have {} bytes and has {bytes}", 8 + length + data)));
+    let whole = data.saturating_add(8 + length);
+    if bytes != whole {
+        return Err(damaged(format!("it should have {whole} bytes and has {bytes}")));
     }
     let tensors = parsed.tensors();
     let mut dtypes = BTreeMap::new();

@@ -74,7 +74,10 @@ pub(super) fn open(folder: &Path) -> Result<(Library, Vec<String>)> {
         Library { folder: folder.to_path_buf(), index: connection, read_only, thumbnails: Default::default() };
     if !read_only {
         files::sweep(folder);
-        tidy(&library, &mut notices)?;
+        // What is there can be shown all the same.
+        if let Err(error) = tidy(&library, &mut notices) {
+            notices.push(error.message);
+        }
     }
     Ok((library, notices))
 }
@@ -158,7 +161,9 @@ fn open_or_replace(folder: &Path, index: &Path, notices: &mut Vec<String>) -> Re
         }
         // SQLite needs room beside the index even to read it; on a full disk the pictures should still be seen.
         Err(error) if index.is_file() && !is_busy(&error) => {
-            Ok((open_read_only(folder, &fail(&error), notices)?, true))
+            let error = fail(&error);
+            let connection = open_read_only(folder, &error, notices).map_err(|_| error)?;
+            Ok((connection, true))
         }
         Err(error) => Err(fail(&error)),
     }
@@ -175,14 +180,17 @@ fn connect(index: &Path) -> rusqlite::Result<Option<Connection>> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    // Another program may have been quicker.
-    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < 1 {
-        transaction.execute_batch(SCHEMA)?;
+    // A sound index is only read here, so that it opens on a full disk.
+    if version < VERSION {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Another program may have been quicker.
+        let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version < 1 {
+            transaction.execute_batch(SCHEMA)?;
+        }
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()?;
     let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if sound != "ok" {
         return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None));

@@ -293,10 +293,8 @@ fn exports_are_readable_and_replace_nothing() {
         }
     }
     let file = folder.path().join("one.jpg");
-    assert_eq!(
-        library.export(&ids[..1], &file, ExportFormat::from_path(&file).unwrap()).unwrap(),
-        std::slice::from_ref(&file)
-    );
+    let format = ExportFormat::from_path(&file).unwrap();
+    assert_eq!(library.export(&ids[..1], &file, format).unwrap(), std::slice::from_ref(&file));
     assert_eq!(library.export(&ids, &file, ExportFormat::Png).unwrap_err().kind, ErrorKind::Usage);
     assert_eq!(library.export(&[], &out, ExportFormat::Png).unwrap_err().kind, ErrorKind::Usage);
 }
