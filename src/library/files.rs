@@ -75,15 +75,8 @@ pub fn make_writable_folder(folder: &Path) -> Result<()> {
     let probe = folder.join(name);
     let tried = fs::create_dir_all(folder)
         .and_then(|()| OpenOptions::new().write(true).create_new(true).open(&probe))
-<<<<<<< HEAD
-        .and_then(|file| {
-            drop(file);
-            fs::remove_file(&probe)
-        });
-=======
         .map(drop)
         .and_then(|()| fs::remove_file(&probe));
->>>>>>> library
     tried.map_err(|e| explain("write to the folder", folder, &e))
 }
 
