@@ -1,6 +1,6 @@
 //! Silhouettes of leaves, stems and flowers: sprigs, wreaths, ferns, meadows, jungles, patterns and blooms.
 
-use super::kit::{Plane, Tones, lerp, lit, shade};
+use super::kit::{Plane, Tones, freedom, lerp, lit, shade};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{blend, lighten, mix, smoothstep};
 use crate::corpus::rng::Rng;
@@ -41,6 +41,8 @@ fn toward(from: [f32; 2], angle: f32, distance: f32) -> [f32; 2] {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blade {
     Lance,
+    /// A slim lance, for fronds and fans.
+    Needle,
     Oval,
     Round,
     Heart,
@@ -70,10 +72,11 @@ fn leaf(pen: &mut Pen, blade: Blade, foot: [f32; 2], angle: f32, length: f32, be
         let arc = (PI * t).sin().max(0.0);
         match blade {
             Blade::Lance => 0.15 * arc.powf(0.85),
+            Blade::Needle => 0.1 * arc.powf(0.8),
             Blade::Oval => 0.27 * (PI * t.powf(0.8)).sin().max(0.0).powf(0.85),
             Blade::Round => 0.46 * (t * (1.0 - t)).max(0.0).sqrt() * 2.0,
             Blade::Heart => 0.42 * (PI * t.powf(0.52)).sin().max(0.0).powf(0.8),
-            Blade::Lobed => 0.3 * arc.powf(0.6) * (0.72 + 0.28 * (t * 21.0 + 1.2).cos()),
+            Blade::Lobed => 0.3 * arc.powf(0.6) * (0.8 + 0.2 * (t * 16.0 + 0.6).cos()),
             Blade::Slotted => {
                 let slot = (0.5 + 0.5 * (t * TAU * 4.6).cos()).powi(3) * smoothstep(0.16, 0.3, t);
                 0.46 * (PI * t.powf(0.6)).sin().max(0.0).powf(0.7) * (1.0 - 0.66 * slot)
@@ -83,7 +86,7 @@ fn leaf(pen: &mut Pen, blade: Blade, foot: [f32; 2], angle: f32, length: f32, be
     };
     match blade {
         Blade::Fern => {
-            let pairs = (length / 0.034).clamp(5.0, 15.0) as usize;
+            let pairs = (length / 0.042).clamp(5.0, 12.0) as usize;
             for k in 0..pairs {
                 let t = 0.12 + 0.86 * k as f32 / pairs as f32;
                 let size = length * 0.36 * (PI * (0.12 + 0.88 * t).powf(0.8)).sin().max(0.12);
@@ -92,7 +95,7 @@ fn leaf(pen: &mut Pen, blade: Blade, foot: [f32; 2], angle: f32, length: f32, be
                 for side in [-1.0, 1.0] {
                     let part = Ink { body: if side < 0.0 { ink.body } else { ink.half }, vein: None, ..*ink };
                     let part = Ink { half: part.body, ..part };
-                    leaf(pen, Blade::Lance, at(t, 0.0), angle + turn + side * lean, size, -0.12 * side, &part);
+                    leaf(pen, Blade::Needle, at(t, 0.0), angle + turn + side * lean, size, -0.12 * side, &part);
                 }
             }
             let spine: Vec<_> = (0..=8).map(|k| at(k as f32 / 8.0, 0.0)).collect();
@@ -231,7 +234,7 @@ struct Garden {
 
 impl Garden {
     fn free(&self) -> f32 {
-        1.0 - self.look.symmetry
+        freedom(&self.look)
     }
     fn ink(&self, body: [f32; 3]) -> Ink {
         let half = if self.halves { lit(body, 0.82) } else { body };
@@ -280,7 +283,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         petals,
         light,
         veins: rng.chance(0.6),
-        halves: rng.chance(0.6),
+        halves: rng.chance(0.75),
         ground,
     };
     backdrop(canvas, &garden, rim, &tones, rng);
@@ -360,6 +363,15 @@ fn branch(
     let alternate = free * if rng.chance(0.5) { 0.5 } else { 0.0 };
     let lean = rng.range(0.7, 1.05);
     let last = path.len() - 1;
+    // Broad leaves need room.
+    let length = points.windows(2).map(|p| (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1])).sum::<f32>();
+    let room = match blade {
+        Blade::Lance | Blade::Needle => 0.34,
+        Blade::Fern => 0.5,
+        Blade::Oval | Blade::Lobed => 0.48,
+        _ => 0.62,
+    };
+    let leaves = leaves.min((0.8 * length / (size * room)) as usize).max(2);
     for k in 0..leaves {
         for (side, shift) in [(-1.0, 0.0), (1.0, alternate)] {
             let t = 0.16 + 0.8 * (k as f32 + shift + 0.15) / leaves as f32;
@@ -367,7 +379,8 @@ fn branch(
             // Smaller towards the tip.
             let grow = lerp(1.05, 0.6, t) * (1.0 + free * rng.range(-0.2, 0.15));
             let angle = a + side * (lean + free * rng.range(-0.2, 0.2)) * lerp(1.0, 0.7, t);
-            leaf(pen, blade, p, angle, size * grow, -0.16 * side, &ink);
+            let tint = garden.ink(lit(body, if k % 2 == 0 { 1.06 } else { 0.93 }));
+            leaf(pen, blade, p, angle, size * grow, -0.16 * side, &tint);
         }
     }
     let (p, a) = path[last];
@@ -384,9 +397,9 @@ fn sprig(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
     let origin = (garden.plane.half_w, garden.plane.half_h);
-    let leaves = lerp(lerp(6.0, 3.0, look.scale), lerp(12.0, 6.0, look.scale), look.density).round() as usize;
-    let size = lerp(0.15, 0.33, look.scale);
-    let blade = if rng.chance(0.2) { Blade::Fern } else { soft_blades(rng) };
+    let leaves = lerp(lerp(7.0, 3.0, look.scale), lerp(14.0, 6.0, look.scale), look.density).round() as usize;
+    let size = lerp(0.12, 0.37, look.scale);
+    let blade = if rng.chance(0.4) && size > 0.24 { Blade::Fern } else { soft_blades(rng) };
     let foot = [rng.range(-0.12, 0.12) * free, garden.plane.half_h + 0.03];
     let length = rng.range(0.76, 0.9);
     let petal = *rng.pick(&garden.petals);
@@ -409,7 +422,7 @@ fn sprig(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
 fn wreath(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
-    let size = lerp(0.11, 0.2, look.scale);
+    let size = lerp(0.085, 0.23, look.scale);
     let radius = 0.43 - size * 0.55;
     let count = (lerp(0.5, 1.25, look.density) * TAU * radius / (size * 0.42) / 2.0).round().max(5.0) as usize;
     let blade = soft_blades(rng);
@@ -433,6 +446,7 @@ fn wreath(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
                 let body = bodies[(k + j) % if free > 0.5 { 3 } else { 2 }];
                 let blade = if (k + j) % 3 == 2 { second } else { blade };
                 let size = size * (1.0 + free * rng.range(-0.25, 0.25)) * lerp(1.1, 0.8, t);
+                let body = lit(body, if k % 2 == 0 { 1.07 } else { 0.92 });
                 leaf(pen, blade, p, angle, size, -0.12 * side, &garden.ink(body));
             }
         }
@@ -449,7 +463,7 @@ fn ferns(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
     let count = lerp(1.5, 5.0, look.density).round() as usize;
-    let length = lerp(0.55, 0.95, look.scale);
+    let length = lerp(0.42, 1.0, look.scale);
     let corner = rng.chance(0.35);
     let blade = *rng.pick(&[Blade::Fern, Blade::Fern, Blade::Fan, Blade::Lance]);
     let bodies: Vec<_> =
@@ -483,8 +497,8 @@ fn meadow(canvas: &mut Canvas, sheet: &mut Sheet, garden: &Garden, rng: &mut Rng
     let look = &garden.look;
     let free = garden.free();
     let half_w = garden.plane.half_w;
-    let count = lerp(lerp(4.0, 2.0, look.scale), lerp(9.0, 5.0, look.scale), look.density).round() as usize;
-    let size = lerp(0.055, 0.13, look.scale);
+    let count = lerp(lerp(5.0, 1.6, look.scale), lerp(12.0, 4.0, look.scale), look.density).round() as usize;
+    let size = lerp(0.045, 0.15, look.scale);
     let kinds = [heads(rng), heads(rng), heads(rng)];
     let petals = [*rng.pick(&garden.petals), *rng.pick(&garden.petals), garden.green(rng)];
     let blade = soft_blades(rng);
@@ -523,9 +537,9 @@ fn jungle(canvas: &mut Canvas, sheet: &mut Sheet, garden: &Garden, rng: &mut Rng
     let look = &garden.look;
     let free = garden.free();
     let blades = [Blade::Slotted, Blade::Fan, Blade::Fern, Blade::Heart, Blade::Oval, Blade::Lance];
-    let size = lerp(0.3, 0.6, look.scale);
+    let size = lerp(0.22, 0.72, look.scale);
     let layers = lerp(1.6, 3.4, look.density).round() as usize;
-    let count = lerp(lerp(4.0, 2.5, look.scale), lerp(7.0, 4.0, look.scale), look.density).round() as usize;
+    let count = lerp(lerp(6.0, 2.2, look.scale), lerp(10.0, 3.6, look.scale), look.density).round() as usize;
     let open = rng.chance(0.6);
     let (w, h) = (garden.plane.half_w, garden.plane.half_h);
     for layer in 0..layers {
@@ -566,7 +580,7 @@ fn jungle(canvas: &mut Canvas, sheet: &mut Sheet, garden: &Garden, rng: &mut Rng
 fn pattern(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
-    let pitch = lerp(0.17, 0.42, look.scale) * lerp(1.12, 0.9, look.density);
+    let pitch = lerp(0.15, 0.5, look.scale) * lerp(1.12, 0.9, look.density);
     let size = pitch * lerp(0.34, 0.5, look.density);
     let blade = soft_blades(rng);
     let head = *rng.pick(&[Head::Daisy, Head::Poppy, Head::Tulip, Head::Lotus]);
@@ -621,7 +635,7 @@ fn bloom(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let origin = (garden.plane.half_w, garden.plane.half_h);
     let at = [rng.range(-0.15, 0.15) * free, rng.range(-0.12, 0.12) * free];
     let mut pen = Pen { sheet, origin, side: 1.0 };
-    let radius = lerp(0.3, 0.46, look.scale);
+    let radius = lerp(0.24, 0.48, look.scale);
     let foliage = lerp(4.0, 11.0, look.density).round() as usize;
     let blade = *rng.pick(&[Blade::Oval, Blade::Lance, Blade::Heart, Blade::Lobed, Blade::Fern]);
     for k in 0..foliage {
@@ -630,7 +644,7 @@ fn bloom(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
         leaf(&mut pen, blade, toward(at, a, radius * 0.35), a, radius * 1.05, free * rng.range(-0.2, 0.2), &ink);
     }
     let rings = lerp(2.0, 5.0, look.density).round() as usize;
-    let petals = lerp(lerp(9.0, 6.0, look.scale), lerp(15.0, 10.0, look.scale), look.density).round() as usize;
+    let petals = lerp(lerp(10.0, 5.0, look.scale), lerp(17.0, 9.0, look.scale), look.density).round() as usize;
     let start = *rng.pick(&garden.petals);
     let end = if rng.chance(0.5) { garden.ground } else { garden.greens[0] };
     let shape = *rng.pick(&[Blade::Oval, Blade::Oval, Blade::Round, Blade::Lance, Blade::Heart]);
@@ -658,8 +672,8 @@ fn bloom(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
 fn hanging(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
-    let count = lerp(lerp(2.0, 1.3, look.scale), lerp(5.0, 3.0, look.scale), look.density).round() as usize;
-    let size = lerp(0.085, 0.19, look.scale);
+    let count = lerp(lerp(3.0, 1.0, look.scale), lerp(7.0, 2.6, look.scale), look.density).round() as usize;
+    let size = lerp(0.07, 0.22, look.scale);
     let blade = *rng.pick(&[Blade::Lance, Blade::Round, Blade::Oval, Blade::Heart]);
     let petal = *rng.pick(&garden.petals);
     let tip = rng.chance(0.4).then(|| (*rng.pick(&[Head::Berries, Head::Tulip, Head::Puff]), petal));
@@ -676,4 +690,24 @@ fn hanging(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
             branch(pen, garden, blade, &path, leaves, size, *body, tip, rng);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::kit::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }

@@ -1,6 +1,6 @@
 //! Mirrored wedges around a centre: mandalas, painted glass, rose windows of noise, and mirrored triangles.
 
-use super::kit::{Plane, Tones, lay, lerp, lit, shade};
+use super::kit::{Plane, Tones, freedom, lay, lerp, lit, shade};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{Ramp, blend, lighten, mix, smoothstep};
 use crate::corpus::noise::{Field, Noise};
@@ -28,7 +28,7 @@ struct Mirrors {
 
 impl Mirrors {
     fn new(folds: usize, look: &Look, rng: &mut Rng) -> Self {
-        let free = 1.0 - look.symmetry;
+        let free = freedom(look);
         Self {
             half: PI / folds as f32,
             turn: if rng.chance(0.5) { PI / folds as f32 } else { 0.0 },
@@ -309,7 +309,7 @@ fn rosette(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
 fn triangles(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
     let side = lerp(0.24, 0.62, look.scale);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let (sin, cos) = (rng.range(-0.5, 0.5) * free).sin_cos();
     let bend = bend(rng.range(0.04, 0.1) * free, rng);
     let count = lerp(4.0, 11.0, look.density).round() as usize;
@@ -367,4 +367,24 @@ fn triangles(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
         }
         c
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::kit::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }
