@@ -432,7 +432,7 @@ fn dress(canvas: &mut Canvas, d: &Disc, dress: Dress, (a, b): ([f32; 3], [f32; 3
 #[cfg(test)]
 mod tests {
     use super::paint;
-    use crate::corpus::families::kit::checks;
+    use crate::corpus::families::checks;
 
     #[test]
     fn one_seed_gives_one_picture_at_any_size() {

@@ -404,7 +404,7 @@ fn optical(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: 
 #[cfg(test)]
 mod tests {
     use super::paint;
-    use crate::corpus::families::kit::checks;
+    use crate::corpus::families::checks;
 
     #[test]
     fn one_seed_gives_one_picture_at_any_size() {

@@ -307,7 +307,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
 #[cfg(test)]
 mod tests {
     use super::paint;
-    use crate::corpus::families::kit::checks;
+    use crate::corpus::families::checks;
 
     #[test]
     fn one_seed_gives_one_picture_at_any_size() {

@@ -155,7 +155,7 @@ fn grow(plane: &Plane, look: &Look, rng: &mut Rng) -> Vec<f32> {
             2 => ((x * sin + y * cos) * waves * std::f32::consts::TAU).cos(),
             3 => {
                 let a = (x - centre.0).atan2(centre.1 - y);
-                (d * waves * 6.28 + 2.0 * (a * petals + angle0).cos()).cos()
+                (d * waves * std::f32::consts::TAU + 2.0 * (a * petals + angle0).cos()).cos()
             }
             _ => return own,
         };
@@ -279,7 +279,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
 #[cfg(test)]
 mod tests {
     use super::paint;
-    use crate::corpus::families::kit::checks;
+    use crate::corpus::families::checks;
 
     #[test]
     fn one_seed_gives_one_picture_at_any_size() {

@@ -302,7 +302,7 @@ fn agate(canvas: &mut Canvas, heights: &Heights, n: f32, look: &Look, tones: &To
 #[cfg(test)]
 mod tests {
     use super::paint;
-    use crate::corpus::families::kit::checks;
+    use crate::corpus::families::checks;
 
     #[test]
     fn one_seed_gives_one_picture_at_any_size() {

@@ -461,7 +461,7 @@ fn ripples(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
 #[cfg(test)]
 mod tests {
     use super::paint;
-    use crate::corpus::families::kit::checks;
+    use crate::corpus::families::checks;
 
     #[test]
     fn one_seed_gives_one_picture_at_any_size() {
