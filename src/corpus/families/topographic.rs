@@ -92,7 +92,8 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
     match style {
         0 => map(canvas, &heights, n, &tones, rng),
         1 => cut_paper(canvas, &heights, n, &tones, rng),
-        2 => neon(canvas, &heights, n, &tones, rng),
+        // Bold lines need more room than bands.
+        2 => neon(canvas, &heights, n * lerp(0.6, 1.0, look.scale), &tones, rng),
         3 => island(canvas, &heights, n, &tones, rng),
         4 => terraces(canvas, &heights, n, &tones, rng),
         _ => agate(canvas, &heights, n, look, &tones, rng),
