@@ -1,220 +1,12 @@
 //! Silhouettes of leaves, stems and flowers: sprigs, wreaths, ferns, meadows, jungles, patterns and blooms.
 
-use super::kit::{Plane, Tones, lerp, lit, shade};
+use super::kit::{Plane, Tones, freedom, lerp, lit, shade};
+use super::plants::{Blade, Head, Ink, Pen, flower, leaf, toward};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{blend, lighten, mix, smoothstep};
 use crate::corpus::rng::Rng;
-use crate::corpus::vector::{self, Sheet};
+use crate::corpus::vector::Sheet;
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
-
-/// Draws on a sheet in the coordinates of the [`Plane`], straight or mirrored about the vertical axis.
-struct Pen<'a> {
-    sheet: &'a mut Sheet,
-    origin: (f32, f32),
-    side: f32,
-}
-
-impl Pen<'_> {
-    fn place(&self, p: [f32; 2]) -> [f32; 2] {
-        [self.origin.0 + self.side * p[0], self.origin.1 + p[1]]
-    }
-    fn fill(&mut self, points: &[[f32; 2]], ink: [f32; 3]) {
-        let points: Vec<_> = points.iter().map(|p| self.place(*p)).collect();
-        self.sheet.fill(vector::polygon(&points).as_ref(), ink, 1.0);
-    }
-    fn line(&mut self, points: &[[f32; 2]], width: f32, ink: [f32; 3]) {
-        let points: Vec<_> = points.iter().map(|p| self.place(*p)).collect();
-        self.sheet.stroke(vector::curve(&points).as_ref(), width, ink, 1.0);
-    }
-    fn dot(&mut self, p: [f32; 2], r: f32, ink: [f32; 3]) {
-        let p = self.place(p);
-        self.sheet.fill(vector::circle(p[0], p[1], r).as_ref(), ink, 1.0);
-    }
-}
-
-/// A point at a distance in a direction; angle 0 points up, growing clockwise.
-fn toward(from: [f32; 2], angle: f32, distance: f32) -> [f32; 2] {
-    [from[0] + distance * angle.sin(), from[1] - distance * angle.cos()]
-}
-
-/// Shapes of leaves.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Blade {
-    Lance,
-    Oval,
-    Round,
-    Heart,
-    Lobed,
-    Slotted,
-    Fern,
-    Fan,
-}
-
-/// Colours of a leaf: the body, its shaded half, its vein.
-#[derive(Debug, Clone, Copy)]
-struct Ink {
-    body: [f32; 3],
-    half: [f32; 3],
-    vein: Option<[f32; 3]>,
-}
-
-/// A leaf from its foot; `bend` turns its tip sideways (in lengths).
-fn leaf(pen: &mut Pen, blade: Blade, foot: [f32; 2], angle: f32, length: f32, bend: f32, ink: &Ink) {
-    let (s, c) = angle.sin_cos();
-    // `along` and `across` the leaf, in lengths.
-    let at = |along: f32, across: f32| {
-        let (u, v) = (along * length, (across + bend * along * along) * length);
-        [foot[0] + u * s + v * c, foot[1] - u * c + v * s]
-    };
-    let profile = |t: f32| -> f32 {
-        let arc = (PI * t).sin().max(0.0);
-        match blade {
-            Blade::Lance => 0.15 * arc.powf(0.85),
-            Blade::Oval => 0.27 * (PI * t.powf(0.8)).sin().max(0.0).powf(0.85),
-            Blade::Round => 0.46 * (t * (1.0 - t)).max(0.0).sqrt() * 2.0,
-            Blade::Heart => 0.42 * (PI * t.powf(0.52)).sin().max(0.0).powf(0.8),
-            Blade::Lobed => 0.3 * arc.powf(0.6) * (0.72 + 0.28 * (t * 21.0 + 1.2).cos()),
-            Blade::Slotted => {
-                let slot = (0.5 + 0.5 * (t * TAU * 4.6).cos()).powi(3) * smoothstep(0.16, 0.3, t);
-                0.46 * (PI * t.powf(0.6)).sin().max(0.0).powf(0.7) * (1.0 - 0.66 * slot)
-            }
-            Blade::Fern | Blade::Fan => 0.0,
-        }
-    };
-    match blade {
-        Blade::Fern => {
-            let pairs = (length / 0.034).clamp(5.0, 15.0) as usize;
-            for k in 0..pairs {
-                let t = 0.12 + 0.86 * k as f32 / pairs as f32;
-                let size = length * 0.36 * (PI * (0.12 + 0.88 * t).powf(0.8)).sin().max(0.12);
-                let lean = 1.15 - 0.5 * t;
-                let turn = (2.0 * bend * t).atan();
-                for side in [-1.0, 1.0] {
-                    let part = Ink { body: if side < 0.0 { ink.body } else { ink.half }, vein: None, ..*ink };
-                    let part = Ink { half: part.body, ..part };
-                    leaf(pen, Blade::Lance, at(t, 0.0), angle + turn + side * lean, size, -0.12 * side, &part);
-                }
-            }
-            let spine: Vec<_> = (0..=8).map(|k| at(k as f32 / 8.0, 0.0)).collect();
-            pen.line(&spine, (length * 0.018).max(0.008), ink.vein.unwrap_or(ink.half));
-            return;
-        }
-        Blade::Fan => {
-            for k in 0..9 {
-                let t = k as f32 / 4.0 - 1.0;
-                let part = Ink { body: if k % 2 == 0 { ink.body } else { ink.half }, half: ink.half, vein: None };
-                let part = Ink { half: part.body, ..part };
-                leaf(pen, Blade::Lance, at(0.28, 0.0), angle + t * 1.45, length * (0.74 - 0.16 * t * t), 0.0, &part);
-            }
-            pen.line(&[foot, at(0.3, 0.0)], (length * 0.04).max(0.008), ink.half);
-            return;
-        }
-        _ => {}
-    }
-    let steps = if matches!(blade, Blade::Lobed | Blade::Slotted) { 44 } else { 16 };
-    // Slots run forward, towards the tip.
-    let slant = if blade == Blade::Slotted { 0.35 } else { 0.0 };
-    let edge = |side: f32, k: usize| {
-        let t = k as f32 / steps as f32;
-        let w = profile(t);
-        at(t - if slant > 0.0 { slant * w * (1.0 - t) - 0.08 * w } else { 0.0 }, side * w)
-    };
-    let mut outline: Vec<_> = (0..=steps).map(|k| edge(-1.0, k)).collect();
-    let spine: Vec<_> = (0..=steps).rev().map(|k| at(k as f32 / steps as f32, 0.0)).collect();
-    let mut half = outline.clone();
-    outline.extend((0..=steps).rev().map(|k| edge(1.0, k)));
-    pen.fill(&outline, ink.body);
-    if ink.half != ink.body {
-        half.extend(&spine);
-        pen.fill(&half, ink.half);
-    }
-    if let Some(vein) = ink.vein.filter(|_| length > 0.07) {
-        let line: Vec<_> = (0..=6).map(|k| at(k as f32 / 6.0 * 0.86, 0.0)).collect();
-        pen.line(&line, (length * 0.022).clamp(0.007, 0.013), vein);
-        if length > 0.2 && matches!(blade, Blade::Oval | Blade::Heart | Blade::Round) {
-            for k in 1..4 {
-                let t = k as f32 * 0.2;
-                for side in [-1.0, 1.0] {
-                    let rib = [at(t, 0.0), at(t + 0.1, side * profile(t + 0.12) * 0.66)];
-                    pen.line(&rib, (length * 0.016).max(0.006), vein);
-                }
-            }
-        }
-    }
-}
-
-/// Kinds of flowers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Head {
-    Daisy,
-    Poppy,
-    Tulip,
-    Lotus,
-    Puff,
-    Berries,
-}
-
-/// A flower of this radius; `angle` is the way its stem points.
-fn flower(pen: &mut Pen, head: Head, at: [f32; 2], angle: f32, r: f32, petal: [f32; 3], heart: [f32; 3]) {
-    let shade = lit(petal, 0.84);
-    let plain = |body| Ink { body, half: body, vein: None };
-    match head {
-        Head::Daisy => {
-            let n = 11;
-            for k in 0..n {
-                let a = angle + TAU * k as f32 / n as f32;
-                let ink = plain(if k % 2 == 0 { petal } else { shade });
-                leaf(pen, Blade::Oval, at, a, r * 1.05, 0.0, &ink);
-            }
-            pen.dot(at, r * 0.33, heart);
-        }
-        Head::Poppy => {
-            for k in 0..5 {
-                let a = angle + TAU * (k as f32 + 0.5) / 5.0;
-                pen.dot(toward(at, a, r * 0.5), r * 0.52, if k % 2 == 0 { petal } else { shade });
-            }
-            pen.dot(at, r * 0.36, lit(heart, 0.8));
-            pen.dot(at, r * 0.22, heart);
-        }
-        Head::Tulip => {
-            let foot = toward(at, angle, -r * 0.8);
-            for (turn, ink) in [(-0.5, shade), (0.5, shade), (0.0, petal)] {
-                leaf(pen, Blade::Oval, foot, angle + turn, r * 1.9, -turn * 0.5, &plain(ink));
-            }
-        }
-        Head::Lotus => {
-            let foot = toward(at, angle, -r * 0.5);
-            for (turn, ink) in [
-                (-1.25, shade),
-                (1.25, shade),
-                (-0.85, petal),
-                (0.85, petal),
-                (-0.42, shade),
-                (0.42, shade),
-                (0.0, petal),
-            ] {
-                leaf(pen, Blade::Oval, foot, angle + turn, r * 1.5, 0.0, &plain(ink));
-            }
-            pen.dot(foot, r * 0.2, heart);
-        }
-        Head::Puff => {
-            for k in 0..12 {
-                let a = angle + TAU * k as f32 / 12.0;
-                let tip = toward(at, a, r * 0.85);
-                pen.line(&[at, tip], (r * 0.07).max(0.006), shade);
-                pen.dot(tip, (r * 0.16).max(0.009), petal);
-            }
-            pen.dot(at, r * 0.26, heart);
-        }
-        Head::Berries => {
-            for (k, turn) in [-0.8f32, 0.8, -0.3, 0.35, 0.0].iter().enumerate() {
-                let tip = toward(at, angle + turn, r * (0.75 + 0.25 * (k % 2) as f32));
-                pen.line(&[toward(at, angle, -r * 0.4), tip], (r * 0.09).max(0.007), heart);
-                pen.dot(tip, (r * 0.28).max(0.012), if k % 2 == 0 { petal } else { shade });
-            }
-        }
-    }
-}
 
 /// Everything that the layouts share.
 struct Garden {
@@ -231,7 +23,7 @@ struct Garden {
 
 impl Garden {
     fn free(&self) -> f32 {
-        1.0 - self.look.symmetry
+        freedom(&self.look)
     }
     fn ink(&self, body: [f32; 3]) -> Ink {
         let half = if self.halves { lit(body, 0.82) } else { body };
@@ -280,7 +72,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         petals,
         light,
         veins: rng.chance(0.6),
-        halves: rng.chance(0.6),
+        halves: rng.chance(0.75),
         ground,
     };
     backdrop(canvas, &garden, rim, &tones, rng);
@@ -360,6 +152,15 @@ fn branch(
     let alternate = free * if rng.chance(0.5) { 0.5 } else { 0.0 };
     let lean = rng.range(0.7, 1.05);
     let last = path.len() - 1;
+    // Broad leaves need room.
+    let length = points.windows(2).map(|p| (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1])).sum::<f32>();
+    let room = match blade {
+        Blade::Lance | Blade::Needle => 0.34,
+        Blade::Fern => 0.5,
+        Blade::Oval | Blade::Lobed => 0.48,
+        _ => 0.62,
+    };
+    let leaves = leaves.min((0.8 * length / (size * room)) as usize).max(2);
     for k in 0..leaves {
         for (side, shift) in [(-1.0, 0.0), (1.0, alternate)] {
             let t = 0.16 + 0.8 * (k as f32 + shift + 0.15) / leaves as f32;
@@ -367,7 +168,8 @@ fn branch(
             // Smaller towards the tip.
             let grow = lerp(1.05, 0.6, t) * (1.0 + free * rng.range(-0.2, 0.15));
             let angle = a + side * (lean + free * rng.range(-0.2, 0.2)) * lerp(1.0, 0.7, t);
-            leaf(pen, blade, p, angle, size * grow, -0.16 * side, &ink);
+            let tint = garden.ink(lit(body, if k % 2 == 0 { 1.06 } else { 0.93 }));
+            leaf(pen, blade, p, angle, size * grow, -0.16 * side, &tint);
         }
     }
     let (p, a) = path[last];
@@ -384,9 +186,9 @@ fn sprig(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
     let origin = (garden.plane.half_w, garden.plane.half_h);
-    let leaves = lerp(lerp(6.0, 3.0, look.scale), lerp(12.0, 6.0, look.scale), look.density).round() as usize;
-    let size = lerp(0.15, 0.33, look.scale);
-    let blade = if rng.chance(0.2) { Blade::Fern } else { soft_blades(rng) };
+    let leaves = lerp(lerp(7.0, 3.0, look.scale), lerp(14.0, 6.0, look.scale), look.density).round() as usize;
+    let size = lerp(0.12, 0.37, look.scale);
+    let blade = if rng.chance(0.4) && size > 0.24 { Blade::Fern } else { soft_blades(rng) };
     let foot = [rng.range(-0.12, 0.12) * free, garden.plane.half_h + 0.03];
     let length = rng.range(0.76, 0.9);
     let petal = *rng.pick(&garden.petals);
@@ -409,7 +211,7 @@ fn sprig(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
 fn wreath(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
-    let size = lerp(0.11, 0.2, look.scale);
+    let size = lerp(0.085, 0.23, look.scale);
     let radius = 0.43 - size * 0.55;
     let count = (lerp(0.5, 1.25, look.density) * TAU * radius / (size * 0.42) / 2.0).round().max(5.0) as usize;
     let blade = soft_blades(rng);
@@ -433,6 +235,7 @@ fn wreath(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
                 let body = bodies[(k + j) % if free > 0.5 { 3 } else { 2 }];
                 let blade = if (k + j) % 3 == 2 { second } else { blade };
                 let size = size * (1.0 + free * rng.range(-0.25, 0.25)) * lerp(1.1, 0.8, t);
+                let body = lit(body, if k % 2 == 0 { 1.07 } else { 0.92 });
                 leaf(pen, blade, p, angle, size, -0.12 * side, &garden.ink(body));
             }
         }
@@ -449,14 +252,14 @@ fn ferns(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
     let count = lerp(1.5, 5.0, look.density).round() as usize;
-    let length = lerp(0.55, 0.95, look.scale);
+    let length = lerp(0.42, 1.0, look.scale);
     let corner = rng.chance(0.35);
     let blade = *rng.pick(&[Blade::Fern, Blade::Fern, Blade::Fan, Blade::Lance]);
     let bodies: Vec<_> =
         (0..count + 1).map(|k| garden.greens[(garden.greens.len() + count - k) % garden.greens.len()]).collect();
     let middle = rng.fork();
     garden.twice(sheet, rng, |pen, rng| {
-        for k in 0..count {
+        for (k, body) in bodies.iter().take(count).enumerate() {
             let t = (k as f32 + 1.0) / count as f32;
             let wild = free * rng.range(-0.2, 0.2);
             let (foot, angle, bend) = if corner {
@@ -465,7 +268,7 @@ fn ferns(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
                 ([0.02 * t, garden.plane.half_h + 0.02], 1.25 * (1.05 - t) + 0.12 + wild, 0.18)
             };
             let size = length * lerp(0.8, 1.0, t) * (1.0 + free * rng.range(-0.15, 0.15));
-            leaf(pen, blade, foot, angle, size, bend, &garden.ink(bodies[k]));
+            leaf(pen, blade, foot, angle, size, bend, &garden.ink(*body));
         }
     });
     if !corner {
@@ -483,8 +286,8 @@ fn meadow(canvas: &mut Canvas, sheet: &mut Sheet, garden: &Garden, rng: &mut Rng
     let look = &garden.look;
     let free = garden.free();
     let half_w = garden.plane.half_w;
-    let count = lerp(lerp(4.0, 2.0, look.scale), lerp(9.0, 5.0, look.scale), look.density).round() as usize;
-    let size = lerp(0.055, 0.13, look.scale);
+    let count = lerp(lerp(5.0, 1.6, look.scale), lerp(12.0, 4.0, look.scale), look.density).round() as usize;
+    let size = lerp(0.045, 0.15, look.scale);
     let kinds = [heads(rng), heads(rng), heads(rng)];
     let petals = [*rng.pick(&garden.petals), *rng.pick(&garden.petals), garden.green(rng)];
     let blade = soft_blades(rng);
@@ -523,9 +326,9 @@ fn jungle(canvas: &mut Canvas, sheet: &mut Sheet, garden: &Garden, rng: &mut Rng
     let look = &garden.look;
     let free = garden.free();
     let blades = [Blade::Slotted, Blade::Fan, Blade::Fern, Blade::Heart, Blade::Oval, Blade::Lance];
-    let size = lerp(0.3, 0.6, look.scale);
+    let size = lerp(0.22, 0.72, look.scale);
     let layers = lerp(1.6, 3.4, look.density).round() as usize;
-    let count = lerp(lerp(4.0, 2.5, look.scale), lerp(7.0, 4.0, look.scale), look.density).round() as usize;
+    let count = lerp(lerp(6.0, 2.2, look.scale), lerp(10.0, 3.6, look.scale), look.density).round() as usize;
     let open = rng.chance(0.6);
     let (w, h) = (garden.plane.half_w, garden.plane.half_h);
     for layer in 0..layers {
@@ -566,7 +369,7 @@ fn jungle(canvas: &mut Canvas, sheet: &mut Sheet, garden: &Garden, rng: &mut Rng
 fn pattern(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
-    let pitch = lerp(0.17, 0.42, look.scale) * lerp(1.12, 0.9, look.density);
+    let pitch = lerp(0.15, 0.5, look.scale) * lerp(1.12, 0.9, look.density);
     let size = pitch * lerp(0.34, 0.5, look.density);
     let blade = soft_blades(rng);
     let head = *rng.pick(&[Head::Daisy, Head::Poppy, Head::Tulip, Head::Lotus]);
@@ -621,7 +424,7 @@ fn bloom(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let origin = (garden.plane.half_w, garden.plane.half_h);
     let at = [rng.range(-0.15, 0.15) * free, rng.range(-0.12, 0.12) * free];
     let mut pen = Pen { sheet, origin, side: 1.0 };
-    let radius = lerp(0.3, 0.46, look.scale);
+    let radius = lerp(0.24, 0.48, look.scale);
     let foliage = lerp(4.0, 11.0, look.density).round() as usize;
     let blade = *rng.pick(&[Blade::Oval, Blade::Lance, Blade::Heart, Blade::Lobed, Blade::Fern]);
     for k in 0..foliage {
@@ -630,7 +433,7 @@ fn bloom(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
         leaf(&mut pen, blade, toward(at, a, radius * 0.35), a, radius * 1.05, free * rng.range(-0.2, 0.2), &ink);
     }
     let rings = lerp(2.0, 5.0, look.density).round() as usize;
-    let petals = lerp(lerp(9.0, 6.0, look.scale), lerp(15.0, 10.0, look.scale), look.density).round() as usize;
+    let petals = lerp(lerp(10.0, 5.0, look.scale), lerp(17.0, 9.0, look.scale), look.density).round() as usize;
     let start = *rng.pick(&garden.petals);
     let end = if rng.chance(0.5) { garden.ground } else { garden.greens[0] };
     let shape = *rng.pick(&[Blade::Oval, Blade::Oval, Blade::Round, Blade::Lance, Blade::Heart]);
@@ -658,8 +461,8 @@ fn bloom(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
 fn hanging(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
     let look = &garden.look;
     let free = garden.free();
-    let count = lerp(lerp(2.0, 1.3, look.scale), lerp(5.0, 3.0, look.scale), look.density).round() as usize;
-    let size = lerp(0.085, 0.19, look.scale);
+    let count = lerp(lerp(3.0, 1.0, look.scale), lerp(7.0, 2.6, look.scale), look.density).round() as usize;
+    let size = lerp(0.07, 0.22, look.scale);
     let blade = *rng.pick(&[Blade::Lance, Blade::Round, Blade::Oval, Blade::Heart]);
     let petal = *rng.pick(&garden.petals);
     let tip = rng.chance(0.4).then(|| (*rng.pick(&[Head::Berries, Head::Tulip, Head::Puff]), petal));
@@ -676,4 +479,24 @@ fn hanging(sheet: &mut Sheet, garden: &Garden, rng: &mut Rng) {
             branch(pen, garden, blade, &path, leaves, size, *body, tip, rng);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }

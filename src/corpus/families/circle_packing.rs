@@ -1,6 +1,6 @@
 //! Discs packed without overlap: greedy packings, Apollonian gaskets, seed heads, graded lattices and nests.
 
-use super::kit::{Motif, Plane, Tones, lay, lerp, lit, shade, touch};
+use super::kit::{Motif, Plane, Tones, freedom, lay, lerp, lit, shade, touch};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{blend, mix, smoothstep};
 use crate::corpus::rng::Rng;
@@ -213,7 +213,7 @@ fn seed_head(plane: &Plane, look: &Look, rng: &mut Rng) -> Vec<Disc> {
 /// A lattice of discs whose sizes follow a motif.
 fn lattice(plane: &Plane, look: &Look, motif: &Motif, rng: &mut Rng) -> Vec<Disc> {
     let pitch = lerp(0.075, 0.24, look.scale) * lerp(1.25, 0.85, look.density);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let hexagonal = rng.chance(0.6);
     let (sin, cos) = (rng.range(-0.7, 0.7) * free).sin_cos();
     let rise = if hexagonal { 0.866 } else { 1.0 };
@@ -255,7 +255,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
     let tones = Tones::new(look);
     let light = rng.chance(0.5);
     let (ground, rim) = tones.ground(light);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let mut motif = Motif::new(rng.below(Motif::KINDS), lerp(4.0, 1.6, look.scale), look, rng);
     let gap = lerp(0.022, 0.006, look.density);
     let packing = Packing {
@@ -427,4 +427,24 @@ fn dress(canvas: &mut Canvas, d: &Disc, dress: Dress, (a, b): ([f32; 3], [f32; 3
         };
         lay(pixel, fill, cover);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }

@@ -1,6 +1,6 @@
 //! Pop-art dots: screens of dots that follow a tone, bursts, comic panels, overprints and swelling lines.
 
-use super::kit::{Motif, Plane, Tones, lay, lerp, shade};
+use super::kit::{Motif, Plane, Tones, freedom, lay, lerp, shade};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{blend, lighten, mix, smoothstep, to_oklab};
 use crate::corpus::rng::Rng;
@@ -64,8 +64,8 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
     let tones = Tones::new(look);
     let press = Press {
         plane: Plane::of(canvas),
-        cell: lerp(0.043, 0.105, look.scale) * lerp(1.2, 0.88, look.density),
-        free: 1.0 - look.symmetry,
+        cell: lerp(0.043, 0.105, look.scale) * lerp(1.35, 0.85, look.density),
+        free: freedom(look),
         density: look.density,
         scale: look.scale,
     };
@@ -101,7 +101,7 @@ fn field(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: &m
     let far = blend(paper, tones.nth(rng.below(9)), 0.45);
     let (screen, motif) = (press.screen(rng), press.motif(look, rng));
     let flip = rng.chance(0.5);
-    let (low, high) = (lerp(0.0, 0.16, press.density), lerp(0.62, 1.0, press.density));
+    let (low, high) = (lerp(0.0, 0.16, press.density), lerp(0.45, 1.0, press.density));
     let tone = |x: f32, y: f32| {
         let t = motif.at(x, y);
         lerp(low, high, if flip { 1.0 - t } else { t })
@@ -132,7 +132,7 @@ fn burst(canvas: &mut Canvas, press: &Press, tones: &Tones, rng: &mut Rng) {
     shade(canvas, |x, y| {
         let (dx, dy) = (x - cx, y - cy);
         let r = dx.hypot(dy);
-        let t = (dx.atan2(-dy) / TAU + swirl * r * 0.2) * rays + 0.25;
+        let t = (dx.atan2(-dy) / TAU + swirl * r * 0.2) * rays + 0.5;
         // Distance to the nearest border between two rays, in the plane.
         let f = t - t.floor();
         let d = (f - 0.5).abs() - 0.25;
@@ -285,6 +285,8 @@ fn lines(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: &m
         (TAU / 4.0 + rng.range(-0.9, 0.9) * press.free).sin_cos()
     };
     let wave = if rng.chance(0.5) { rng.range(0.01, 0.05) } else { 0.0 };
+    // Upright waved lines mirror only when they are folded about the middle line.
+    let folded = sin.abs() > 0.7 && rng.unit() < look.symmetry;
     let centre = (rng.range(-0.3, 0.3) * press.free, rng.range(-0.3, 0.3) * press.free);
     let (low, high) = (lerp(0.1, 0.22, press.density), lerp(0.6, 0.86, press.density));
     shade(canvas, |x, y| {
@@ -292,6 +294,7 @@ fn lines(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: &m
             (x - centre.0).hypot(y - centre.1)
         } else {
             let (u, v) = (x * cos + y * sin, y * cos - x * sin);
+            let v = if folded { v.abs() } else { v };
             v + wave * (u * 14.0).cos()
         };
         let f = across / pitch;
@@ -324,7 +327,7 @@ fn emblem(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: &
         if matches!(kind, 1 | 3) { vector::polygon(&points) } else { vector::blob(&points) }
     };
     let mut sheet = Sheet::new(canvas);
-    sheet.fill(shape(0.035, 0.04).as_ref(), outline, 1.0);
+    sheet.fill(shape(0.035 * press.free, 0.04).as_ref(), outline, 1.0);
     sheet.stroke(shape(0.0, 0.0).as_ref(), 0.034, outline, 1.0);
     sheet.over(canvas);
     let screen = Screen::new(press.cell * 0.9, FRAC_PI_4);
@@ -375,7 +378,9 @@ fn optical(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: 
     let screen = Screen::new(press.cell * 1.15, if rng.chance(0.5) { 0.0 } else { FRAC_PI_4 });
     let waves = lerp(2.4, 1.0, press.scale);
     let motif = Motif::new(*rng.pick(&[0, 1, 2, 5]), waves, look, rng);
-    let swap = rng.below(3);
+    // The split in two halves is no mirror image.
+    let kinds = if rng.unit() < look.symmetry { 2 } else { 3 };
+    let swap = rng.below(kinds);
     let centre = (rng.range(-0.2, 0.2) * press.free, rng.range(-0.2, 0.2) * press.free);
     let radius = lerp(0.2, 0.36, press.scale);
     let high = lerp(0.45, 0.72, press.density);
@@ -394,4 +399,24 @@ fn optical(canvas: &mut Canvas, look: &Look, press: &Press, tones: &Tones, rng: 
         let cover = screen.ink(&plane, x, y, &tone);
         mix(mix(paper, dot, cover), mix(ink, paper, cover), inside)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }

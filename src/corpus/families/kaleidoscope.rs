@@ -1,6 +1,6 @@
 //! Mirrored wedges around a centre: mandalas, painted glass, rose windows of noise, and mirrored triangles.
 
-use super::kit::{Plane, Tones, lay, lerp, lit, shade};
+use super::kit::{Plane, Tones, freedom, lay, lerp, lit, shade};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{Ramp, blend, lighten, mix, smoothstep};
 use crate::corpus::noise::{Field, Noise};
@@ -28,7 +28,7 @@ struct Mirrors {
 
 impl Mirrors {
     fn new(folds: usize, look: &Look, rng: &mut Rng) -> Self {
-        let free = 1.0 - look.symmetry;
+        let free = freedom(look);
         Self {
             half: PI / folds as f32,
             turn: if rng.chance(0.5) { PI / folds as f32 } else { 0.0 },
@@ -286,30 +286,44 @@ fn rosette(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let ramp = Ramp::through(&loop_);
     let field = Field::new(65, |u, v| noise.fbm(u * waves * 0.7, v * 1.1, 2));
     let plane = Plane::of(canvas);
-    shade(canvas, |x, y| {
+    let values = plane.values(|x, y| {
         let (r, a) = mirrors.fold(x, y);
         let t = a / half;
         let petal = (1.0 - t * t) * swell * smoothstep(0.0, 0.35, r);
-        let v = r * waves - petal * (1.0 + r * 2.0) + rough * field.at(r * 1.2, t) * smoothstep(0.0, 0.25, r);
-        let f = (v - v.floor()).clamp(0.0, 1.0);
+        r * waves - petal * (1.0 + r * 2.0) + rough * field.at(r * 1.2, t) * smoothstep(0.0, 0.25, r)
+    });
+    let w = plane.width;
+    for (i, pixel) in canvas.rgb.iter_mut().enumerate() {
+        let v = values[i];
+        let f = v - v.floor();
         if steps == 0.0 {
-            return ramp.at(f);
+            *pixel = ramp.at(f);
+            continue;
         }
         let s = f * steps;
-        let band = s.floor();
+        let band = s.floor().min(steps - 1.0);
         // Bands in the manner of paper, each darker towards its inner border.
-        let c = lit(ramp.at((band + 0.5) / steps), 0.84 + 0.22 * (s - band));
-        let soft = waves * steps * plane.px * 1.5;
-        let next = lit(ramp.at(((band + 1.5) / steps).fract()), 0.84);
-        mix(c, next, smoothstep(1.0 - soft, 1.0, s - band))
-    });
+        let shade = |band: f32, t: f32| lit(ramp.at((band + 0.5) / steps), 0.84 + 0.22 * t);
+        let right = if (i + 1) % w == 0 { v } else { values[i + 1] };
+        let below = values.get(i + w).copied().unwrap_or(v);
+        let slope = ((right - v).hypot(below - v) * steps).clamp(1e-4, 1.0);
+        let t = s - band;
+        let (to_next, to_last) = ((1.0 - t) / slope, t / slope);
+        *pixel = if to_next < 0.75 {
+            mix(shade(band, t), shade((band + 1.0) % steps, 0.0), 0.5 - to_next / 1.5)
+        } else if to_last < 0.75 {
+            mix(shade(band, t), shade((band + steps - 1.0) % steps, 1.0), 0.5 - to_last / 1.5)
+        } else {
+            shade(band, t)
+        };
+    }
 }
 
 /// Three mirrors in a triangle: the plane filled with six-fold stars.
 fn triangles(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
     let side = lerp(0.24, 0.62, look.scale);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let (sin, cos) = (rng.range(-0.5, 0.5) * free).sin_cos();
     let bend = bend(rng.range(0.04, 0.1) * free, rng);
     let count = lerp(4.0, 11.0, look.density).round() as usize;
@@ -367,4 +381,24 @@ fn triangles(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
         }
         c
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }

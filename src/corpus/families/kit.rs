@@ -11,6 +11,11 @@ pub fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
 
+/// How far a look is from its symmetry, 0..=1: eased, because a small displacement already breaks a mirror image.
+pub fn freedom(look: &Look) -> f32 {
+    (1.0 - look.symmetry.clamp(0.0, 1.0)).powf(1.6)
+}
+
 /// The plane of a picture: the origin is its centre, the shorter side is one unit long, y grows downwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Plane {
@@ -177,7 +182,7 @@ impl Motif {
     pub const KINDS: usize = 8;
     /// A motif of this kind (any number; it goes round); `pace` = how many features fit the shorter side.
     pub fn new(kind: usize, pace: f32, look: &Look, rng: &mut Rng) -> Self {
-        let free = 1.0 - look.symmetry;
+        let free = freedom(look);
         Self {
             kind: kind % Self::KINDS,
             centre: (rng.range(-0.3, 0.3) * free, rng.range(-0.3, 0.3) * free),

@@ -2,6 +2,8 @@
 
 pub mod bauhaus;
 pub mod botanical;
+#[cfg(test)]
+mod checks;
 pub mod circle_packing;
 pub mod flow_field;
 pub mod halftone;
@@ -11,6 +13,7 @@ pub mod marbling;
 pub mod mosaic;
 pub mod mountains;
 pub mod night_sky;
+mod plants;
 pub mod reaction_diffusion;
 pub mod stained_glass;
 pub mod tiling;

@@ -1,6 +1,6 @@
 //! Small tesserae around a motif: pebbles, rows that follow a curve, warped squares, facets, hexagons, broken tiles.
 
-use super::kit::{Motif, Plane, Tones, lay, lerp, lit, shade};
+use super::kit::{Motif, Plane, Tones, freedom, lay, lerp, lit, shade};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{lighten, mix};
 use crate::corpus::noise::Noise;
@@ -202,7 +202,7 @@ enum Laying {
 }
 
 fn laying(plane: &Plane, look: &Look, size: f32, noise: &Noise, rng: &mut Rng) -> (Laying, f32) {
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let loose = lerp(0.85, 0.5, look.symmetry);
     match rng.below(8) {
         0 => (Laying::Cells(Cells::new(plane, size, loose, look.symmetry, noise)), 0.09),
@@ -302,4 +302,24 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         lay(&mut pixel, face, plane.inside(gap - t.edge));
         pixel
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
+    }
 }

@@ -1,6 +1,6 @@
 //! Turing patterns by the Gray-Scott model (Pearson 1993): spots, mazes, corals and nets.
 
-use super::kit::{Plane, Tones, lerp, lit, mirrored};
+use super::kit::{Plane, Tones, freedom, lerp, lit, mirrored};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{Ramp, blend, lighten, mix, smoothstep};
 use crate::corpus::noise::Noise;
@@ -138,7 +138,7 @@ fn grow(plane: &Plane, look: &Look, rng: &mut Rng) -> Vec<f32> {
     let (w, h) = (cells(plane.half_w), cells(plane.half_h));
     let mut dish = Dish::new(w, h);
     let noise = Noise::new(rng);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let centre = (rng.range(-0.25, 0.25) * free, rng.range(-0.25, 0.25) * (0.3 + 0.7 * free));
     // How the pattern is ordered: everywhere alike, around a centre, along a direction, or from dense to sparse.
     let order = rng.below(5);
@@ -213,7 +213,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
     let second = inks[rng.below(inks.len())];
     let noise = Noise::new(rng);
     let patches = mirrored(look.symmetry, move |x: f32, y: f32| noise.fbm(x * 2.0, y * 2.0, 2));
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let centre = (rng.range(-0.3, 0.3) * free, rng.range(-0.3, 0.3));
     let radial = rng.chance(0.5);
     let ramp =
@@ -273,5 +273,25 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
             // Glass: smooth tones and a gleam.
             _ => lit(ramp.at(smoothstep(0.0, 1.0, v)), 1.0 - light * 0.9),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
     }
 }

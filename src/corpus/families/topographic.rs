@@ -1,6 +1,6 @@
 //! Contour lines and layers of height: maps, cut paper, neon contours, islands, terraces and agates.
 
-use super::kit::{Plane, Tones, lerp, lit, mirrored};
+use super::kit::{Plane, Tones, freedom, lerp, lit, mirrored};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{Ramp, lighten, mix, smoothstep};
 use crate::corpus::noise::{Field, Noise};
@@ -39,7 +39,7 @@ impl Heights {
 fn land(plane: &Plane, look: &Look, radial: f32, rng: &mut Rng) -> Heights {
     let noise = Noise::new(rng);
     let waves = 1.0 / lerp(0.2, 0.62, look.scale);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let centre = (rng.range(-0.28, 0.28) * free, rng.range(-0.25, 0.25) * (0.4 + 0.6 * free));
     let folded = rng.chance(0.3);
     let turn = rng.range(-0.9, 0.9) * free;
@@ -92,7 +92,8 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
     match style {
         0 => map(canvas, &heights, n, &tones, rng),
         1 => cut_paper(canvas, &heights, n, &tones, rng),
-        2 => neon(canvas, &heights, n, &tones, rng),
+        // Bold lines need more room than bands.
+        2 => neon(canvas, &heights, n * lerp(0.6, 1.0, look.scale), &tones, rng),
         3 => island(canvas, &heights, n, &tones, rng),
         4 => terraces(canvas, &heights, n, &tones, rng),
         _ => agate(canvas, &heights, n, look, &tones, rng),
@@ -296,5 +297,25 @@ fn agate(canvas: &mut Canvas, heights: &Heights, n: f32, look: &Look, tones: &To
         }
         let core = smoothstep(heart - 0.012, heart + 0.012, v);
         *pixel = mix(c, mix(rim, accent, smoothstep(heart, 1.0, v)), core);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
     }
 }

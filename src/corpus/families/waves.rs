@@ -1,6 +1,6 @@
 //! Waves: scale patterns, layered seas, curling crests with foam, waved stripes, and ripples that meet.
 
-use super::kit::{Plane, Tones, lay, lerp, lit, mirrored, shade, touch};
+use super::kit::{Plane, Tones, freedom, lay, lerp, lit, mirrored, shade, touch};
 use crate::corpus::canvas::{Canvas, Look};
 use crate::corpus::colour::{Ramp, blend, lighten, mix, smoothstep};
 use crate::corpus::noise::Noise;
@@ -23,7 +23,7 @@ pub fn paint(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
 /// Blue sea waves, the Japanese scale pattern: overlapping discs of concentric rings.
 fn seigaiha(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let r = lerp(0.085, 0.25, look.scale) * lerp(1.15, 0.9, look.density);
     let rings = lerp(2.0, if r > 0.14 { 6.0 } else { 4.0 }, look.density).round();
     let noise = Noise::new(rng);
@@ -135,7 +135,7 @@ impl Swell {
 /// A sky with a sun or moon, and sheets of water from the horizon to the viewer.
 fn sea(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let sheets = lerp(4.0, 11.0, look.density).round() as usize;
     let n = tones.all.len();
     let night = rng.chance(0.4);
@@ -217,7 +217,7 @@ fn sea(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
 /// Rows of curling breakers with claws of foam, after Hokusai.
 fn crests(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let dusk = rng.chance(0.35);
     let sky = if dusk { (tones.ramp.at(0.25), tones.ramp.at(0.6)) } else { (tones.ramp.at(0.85), tones.light()) };
     let sun = (rng.range(-0.3, 0.3) * free, rng.range(-0.3, -0.12), rng.range(0.1, 0.17));
@@ -248,7 +248,8 @@ fn crests(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
         let pitch = s * 1.3;
         let count = (plane.half_w * 2.0 / pitch).ceil() as i32 + 2;
         let mut sheet = Sheet::new(canvas);
-        let offset = if row % 2 == 0 { 0.0 } else { 0.5 };
+        // No crest on the middle line of a mirrored sea.
+        let offset = if row % 2 == 1 || rng.unit() < look.symmetry { 0.5 } else { 0.0 };
         let pale = blend(*ink, foam, 0.35);
         let deep = lit(*ink, 0.8);
         // Water below the row.
@@ -341,7 +342,7 @@ const STREAK: [[f32; 2]; 5] = [[-0.62, 0.14], [-0.4, -0.14], [-0.2, -0.36], [0.0
 /// Stripes that bend together: optical art and rolled ribbons.
 fn stripes(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let plane = Plane::of(canvas);
-    let free = 1.0 - look.symmetry;
+    let free = freedom(look);
     let count = lerp(lerp(7.0, 4.0, look.scale), lerp(15.0, 9.0, look.scale), look.density);
     let length = lerp(0.25, 0.9, look.scale);
     let height = length * rng.range(0.1, 0.22);
@@ -362,8 +363,11 @@ fn stripes(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
     let flat = rng.chance(0.4);
     let phase = if upright { PI / 2.0 } else { 0.0 };
     let (second, lilt) = (rng.range(0.0, 0.4), rng.range(-0.6, 0.6) * free);
+    // Upright stripes mirror only when they are folded about the middle line.
+    let folded = upright && rng.unit() < look.symmetry;
     let f = move |x: f32, y: f32| {
         let (u, v) = (x * cos + y * sin, y * cos - x * sin);
+        let v = if folded { v.abs() } else { v };
         let bend = height * ((u * TAU / length + v * shear + phase).cos() + second * (u * TAU / length * 2.0).cos());
         let loose = free * 0.09 * noise.at(u * 1.6, v * 1.6);
         (v + bend * (1.0 + swell * v * 2.0) + loose + u * lilt * 0.3) * count
@@ -451,5 +455,25 @@ fn ripples(canvas: &mut Canvas, look: &Look, tones: &Tones, rng: &mut Rng) {
                 lay(pixel, c, plane.inside(d - r));
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paint;
+    use crate::corpus::families::checks;
+
+    #[test]
+    fn one_seed_gives_one_picture_at_any_size() {
+        checks::repeatable(paint);
+        checks::any_size(paint);
+    }
+
+    #[test]
+    fn the_look_is_obeyed() {
+        checks::density(paint);
+        checks::scale(paint);
+        checks::symmetry(paint);
+        checks::contrast(paint);
     }
 }
