@@ -164,7 +164,7 @@ mod tests {
         let blue = of(&|_, _| [40, 90, 220]);
         assert!(orange[0] > blue[0] + 0.1);
         let stripes = |period: usize, low: u8, high: u8| {
-            move |x: usize, _: usize| if (x / period) % 2 == 0 { [low; 3] } else { [high; 3] }
+            move |x: usize, _: usize| if (x / period).is_multiple_of(2) { [low; 3] } else { [high; 3] }
         };
         let (soft, hard) = (of(&stripes(16, 110, 140)), of(&stripes(16, 10, 240)));
         assert!(hard[1] > 2.0 * soft[1]);

@@ -50,7 +50,7 @@ pub trait CpuOps: burn::backend::Backend {
         beta: FloatTensor<Self>,
         eps: f64,
     ) -> FloatTensor<Self>;
-    /// A pointwise function; `f` as [`code`] numbers it.
+    /// A pointwise function; `f` as `code` numbers it.
     fn kiln_pointwise(x: FloatTensor<Self>, f: usize) -> FloatTensor<Self>;
     /// Attention of `[n, tokens, heads * d]`.
     fn kiln_attention(
