@@ -1,8 +1,11 @@
 //! `kiln train`: makes the corpus and trains Ember from nothing.
 
 use super::Device;
-use super::output::Output;
+use super::output::{Output, duration};
+use kiln::pipeline::device::{DeviceChoice, select};
+use kiln::tuning::train::{self, Options, Stage};
 use kiln::{Error, Result};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Make the corpus and train Ember from nothing; can be stopped and resumed.
@@ -32,6 +35,9 @@ pub struct Args {
     /// Folder of named objects (RGBA pictures) to place into the scenes.
     #[arg(long, value_name = "DIR")]
     objects: Option<PathBuf>,
+    /// Peak learning rate; each stage has its own.
+    #[arg(long, value_name = "X")]
+    learning_rate: Option<f32>,
     /// Seed of the corpus and of the weights.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -41,7 +47,58 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(_args: Args, _output: &Output) -> Result<()> {
-    // kiln::tuning::train::run(options)
-    Err(Error::failed("This build of Kiln cannot train Ember yet: a later version will."))
+pub fn run(args: Args, output: &Output) -> Result<()> {
+    if args.minutes.is_none() && args.steps.is_none() {
+        return Err(Error::usage("Say how long to train: --minutes N, --steps N, or both."));
+    }
+    let choice = match args.device {
+        Device::Auto => DeviceChoice::Auto,
+        Device::Cpu => DeviceChoice::Cpu,
+        Device::Gpu => DeviceChoice::Gpu,
+        remote @ Device::Remote(_) => return super::check_device(&remote),
+    };
+    let options = Options {
+        stage: match args.stage.as_str() {
+            "autoencoder" => Stage::Autoencoder,
+            "denoiser" => Stage::Denoiser,
+            _ => Stage::All,
+        },
+        out: args.out,
+        minutes: args.minutes,
+        steps: args.steps,
+        batch: args.batch,
+        resume: args.resume,
+        device: select(choice)?,
+        objects: args.objects,
+        seed: args.seed,
+        learning_rate: args.learning_rate,
+    };
+    super::stop_on_ctrl_c();
+    let mut failure = None;
+    train::run(&options, &mut |p| {
+        let extra = p.extra.map(|(name, value)| format!(", {name} {value:.3}")).unwrap_or_default();
+        output.progress(&format!(
+            "{} step {}: loss {:.4}{extra}, {:.1} pictures/s, {:.0} %, {} left",
+            p.stage,
+            p.step,
+            p.loss,
+            p.speed,
+            p.done * 100.0,
+            duration(f64::from(p.seconds_left))
+        ));
+        let event = json!({
+            "event": "train", "stage": p.stage, "step": p.step, "loss": p.loss, "speed": p.speed, "done": p.done,
+            "seconds_left": p.seconds_left, "extra": p.extra.map(|(name, value)| json!({name: value})),
+        });
+        if let Err(error) = output.event(&event) {
+            failure = Some(error);
+        }
+        failure.is_none() && !super::cancelled()
+    })?;
+    match failure {
+        Some(error) => Err(error),
+        None => output.result(&json!({"event": "done", "path": options.out}), || {
+            format!("Trained; the checkpoint is in {}.", options.out.display())
+        }),
+    }
 }

@@ -1,3 +1,8 @@
 //! Losses, optimisers and the loop that trains Ember.
 
+pub mod autoencoder;
+pub mod denoiser;
+pub mod ember;
+pub mod latents;
 pub mod optimizer;
+pub mod train;

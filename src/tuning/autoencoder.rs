@@ -1,0 +1,213 @@
+//! The first stage: an autoencoder for the painter's pictures, trained on crops.
+
+use super::ember;
+use super::optimizer::{Optimizer, OptimizerConfig};
+use super::train::{Budget, Observe, Options, Progress, schedule};
+use crate::corpus::{Painter, sheet};
+use crate::model::Init;
+use crate::model::autoencoder_kl::AutoencoderKl;
+use crate::model::checkpoint::{Precision, Weights, save};
+use crate::{Error, Result};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use crossbeam_channel::Receiver;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Side of a training crop, pixels.
+const CROP: usize = 128;
+/// Weight of the Kullback-Leibler term, a mean over latent elements: keeps latents near a unit Gaussian and teaches the
+/// decoder to bear small errors of the denoiser.
+const KL: f32 = 2e-4;
+/// Seeds from here on are never trained on.
+pub const HELD_OUT: u64 = 1 << 60;
+
+/// Random crops of painted scenes, -1..=1, made on a thread of their own.
+fn crops(painter: Arc<Painter>, first: u64, stop: Arc<AtomicU64>) -> Receiver<Vec<f32>> {
+    let (send, receive) = crossbeam_channel::bounded(32);
+    std::thread::spawn(move || {
+        let mut seed = first;
+        while stop.load(Ordering::Relaxed) == 0 {
+            let sample = painter.paint(seed, ember::SIDE);
+            // Two crops a picture, from opposite corners of a random grid.
+            for i in 0..2u64 {
+                let dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17 + 20 * i as u32);
+                let span = (ember::SIDE - CROP) as u64 + 1;
+                let (x, y) = ((dice % span) as usize, (dice / span % span) as usize);
+                if send.send(crop(&sample.rgb, x, y)).is_err() {
+                    return;
+                }
+            }
+            seed += 1;
+        }
+    });
+    receive
+}
+
+fn crop(rgb: &[u8], x: usize, y: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(CROP * CROP * 3);
+    for row in y..y + CROP {
+        let at = (row * ember::SIDE + x) * 3;
+        out.extend(rgb[at..at + CROP * 3].iter().map(|v| f32::from(*v) / 127.5 - 1.0));
+    }
+    out
+}
+
+/// Mean absolute difference on the picture and on two coarser versions of it.
+fn reconstruction_loss(ours: Tensor<4>, theirs: Tensor<4>) -> Tensor<1> {
+    let difference = ours - theirs;
+    let [n, h, w, c] = difference.dims();
+    let pool = |t: Tensor<4>, k: usize| {
+        t.reshape([n * h / k, k, (w / k) * k * c]).mean_dim(1).reshape([n * h / k * (w / k), k, c]).mean_dim(1)
+    };
+    let fine = difference.clone().abs().mean();
+    let coarse = pool(difference.clone(), 4).abs().mean() + pool(difference, 16).abs().mean();
+    fine + coarse * 0.5
+}
+
+/// Loads the averaged autoencoder of a training folder.
+pub fn load(folder: &Path, device: &Device) -> Result<AutoencoderKl> {
+    let (config, _, _) = ember::configs(3)?;
+    let model = AutoencoderKl::new(&mut Init::new(device, 0), &config)?;
+    Weights::of_component(&folder.join("vae"))?.load(model, &[""])
+}
+
+/// Trains the autoencoder; writes `vae/`, `autoencoder.state.safetensors` and sheets.
+pub fn train(options: &Options, observe: Observe) -> Result<()> {
+    let device = options.device.clone().autodiff();
+    let (config, _, _) = ember::configs(3)?;
+    let mut model = AutoencoderKl::new(&mut Init::new(&device, options.seed), &config)?;
+    let mut optimizer = Optimizer::new(&model, OptimizerConfig { weight_decay: 1e-5, ..Default::default() });
+    let state = options.out.join("autoencoder.state.safetensors");
+    if options.resume && state.is_file() {
+        model = optimizer.restore(model, &state)?;
+    }
+    let painter = Arc::new(Painter::new(options.objects.as_deref())?);
+    let batch = options.batch.unwrap_or(8);
+    let stop = Arc::new(AtomicU64::new(0));
+    let first = options.seed.wrapping_mul(1 << 40) + optimizer.steps() * batch as u64;
+    let crops = crops(painter.clone(), first, stop.clone());
+    let budget = Budget::new(options.minutes, options.steps);
+    let done_at_start = budget.done(optimizer.steps());
+    let peak = options.learning_rate.unwrap_or(1.5e-3);
+    let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
+    let vanished = || Error::failed("The painter stopped; see the message above and start again with --resume.");
+
+    loop {
+        let step = optimizer.steps();
+        let done = budget.done(step);
+        if done >= 1.0 {
+            break;
+        }
+        let mut data = Vec::with_capacity(batch * CROP * CROP * 3);
+        for _ in 0..batch {
+            data.extend(crops.recv().map_err(|_| vanished())?);
+        }
+        let x = Tensor::<4>::from_data(TensorData::new(data, [batch, CROP, CROP, 3]), &device);
+        let (mean, logvar) = model.encode(x.clone());
+        let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, 1.0), &device);
+        let z = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
+        let kl = (mean.square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
+        let loss = reconstruction_loss(model.decode(z), x) + kl * KL;
+        let value: f32 = loss.clone().inner().into_scalar();
+        let mut gradients = loss.backward();
+        model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;
+        losses.push(value);
+
+        let seconds = reported.elapsed().as_secs_f32();
+        if seconds > 15.0 || step == 0 {
+            let progress = Progress {
+                stage: "autoencoder",
+                step: optimizer.steps(),
+                loss: losses.iter().sum::<f32>() / losses.len() as f32,
+                extra: None,
+                speed: (losses.len() * batch) as f32 / seconds.max(1e-3),
+                done,
+                seconds_left: budget.seconds_left(done, done_at_start),
+            };
+            losses.clear();
+            reported = Instant::now();
+            if !observe(progress) {
+                break;
+            }
+        }
+        if saved.elapsed().as_secs() > 240 {
+            keep(options, &model, &optimizer, &state, &painter)?;
+            saved = Instant::now();
+        }
+    }
+    stop.store(1, Ordering::Relaxed);
+    let quality = keep(options, &model, &optimizer, &state, &painter)?;
+    observe(Progress {
+        stage: "autoencoder",
+        step: optimizer.steps(),
+        loss: 0.0,
+        extra: Some(("held-out PSNR, dB", quality)),
+        speed: 0.0,
+        done: 1.0,
+        seconds_left: 0.0,
+    });
+    Ok(())
+}
+
+/// Saves state, averaged weights and a sheet; returns the held-out PSNR in dB.
+fn keep(
+    options: &Options,
+    model: &AutoencoderKl,
+    optimizer: &Optimizer,
+    state: &Path,
+    painter: &Painter,
+) -> Result<f32> {
+    let folder = options.out.join("vae");
+    std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
+    let averaged = optimizer.averaged(model.clone());
+    save(&averaged, "", &folder.join("diffusion_pytorch_model.safetensors"), Precision::F16)?;
+    optimizer.save(state)?;
+    let plain = load(&options.out, &options.device)?;
+    let (pictures, quality) = reconstruct(&plain, painter, &options.device, 16)?;
+    let (rgb, width, height) = sheet::grid(&pictures, ember::SIDE, 8);
+    write_sheet(options, "autoencoder", optimizer.steps(), &rgb, (width, height))?;
+    Ok(quality)
+}
+
+/// Held-out scenes above their reconstructions, and the mean PSNR in dB.
+pub fn reconstruct(
+    model: &AutoencoderKl,
+    painter: &Painter,
+    device: &Device,
+    count: usize,
+) -> Result<(Vec<Vec<u8>>, f32)> {
+    let side = ember::SIDE;
+    let (mut rows, mut error) = (Vec::new(), 0.0f64);
+    for group in 0..count / 8 {
+        let originals: Vec<Vec<u8>> =
+            (0..8).map(|i| painter.paint(HELD_OUT + (group * 8 + i) as u64, side).rgb).collect();
+        let mut copies = Vec::new();
+        for picture in &originals {
+            let data: Vec<f32> = picture.iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
+            let x = Tensor::<4>::from_data(TensorData::new(data, [1, side, side, 3]), device);
+            let y: Vec<f32> = model.decode(model.encode(x).0).into_data().try_into_vec().unwrap_or_default();
+            let copy: Vec<u8> = y.iter().map(|v| ((v / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+            let square: f64 = copy.iter().zip(picture).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+            error += 10.0 * (255.0f64.powi(2) / (square / picture.len() as f64).max(1e-9)).log10();
+            copies.push(copy);
+        }
+        rows.extend(originals);
+        rows.extend(copies);
+    }
+    Ok((rows, (error / count.max(1) as f64) as f32))
+}
+
+/// Writes a sheet into the training folder.
+pub fn write_sheet(
+    options: &Options,
+    stage: &str,
+    step: u64,
+    rgb: &[u8],
+    (width, height): (usize, usize),
+) -> Result<()> {
+    let path = options.out.join(format!("sheets/{stage}-{step:07}.png"));
+    image::save_buffer(&path, rgb, width as u32, height as u32, image::ColorType::Rgb8)
+        .map_err(|e| Error::io("write the sheet", &path, e))
+}

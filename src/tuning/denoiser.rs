@@ -1,0 +1,259 @@
+//! The second stage: U-Net and text encoder, by rectified flow on cached latents.
+
+use super::autoencoder::{self, HELD_OUT, write_sheet};
+use super::ember::{self, LatentStatistics};
+use super::latents::{self, Example, Item, SIZE, encode};
+use super::optimizer::{Optimizer, OptimizerConfig};
+use super::train::{Budget, Observe, Options, Progress, schedule};
+use crate::corpus::rng::Rng;
+use crate::corpus::{Painter, sheet};
+use crate::model::Init;
+use crate::model::checkpoint::{Precision, save};
+use crate::model::clip_text::ClipText;
+use crate::model::tokenizer::Tokenizer;
+use crate::model::unet::{Unet, UnetConditioning};
+use crate::pipeline::Pipeline;
+use crate::{Error, Result};
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+/// Both networks that learn together.
+#[derive(Module, Debug)]
+struct Denoiser {
+    unet: Unet,
+    text: ClipText,
+}
+
+/// Scenes encoded before the first step.
+const FIRST: usize = 2048;
+/// Scenes encoded at a time while training goes on.
+const MORE: usize = 64;
+/// Scenes kept; new ones replace the oldest.
+const KEPT: usize = 200_000;
+
+/// What the sheets draw, always with the same seeds.
+const PROMPTS: [&str; 24] = [
+    "a red fox in front of misty blue mountains, calm",
+    "an owl in front of a night sky",
+    "a blue butterfly on leaves",
+    "a cat with stained glass",
+    "a red apple on mosaic, warm colours",
+    "a rocket against a night sky, purple",
+    "a yellow car on waves",
+    "a heart, pop art, pink",
+    "ocean waves",
+    "sunset mountains",
+    "stained glass in rainbow colours",
+    "gold kaleidoscope",
+    "forest leaves, elegant",
+    "neon bauhaus shapes",
+    "pastel watercolour, dreamy",
+    "marbling in teal and orange",
+    "monochrome halftone, high contrast",
+    "topographic lines, earth colours",
+    "turquoise islamic tiles, symmetrical",
+    "fire flow field, energetic",
+    "candy circles, playful",
+    "ice mosaic",
+    "berry coral pattern",
+    "midnight starry sky, mysterious",
+];
+
+/// Trains the denoiser; writes `unet/`, `text_encoder/`, the configurations, `denoiser.state.safetensors` and sheets.
+pub fn train(options: &Options, observe: Observe) -> Result<()> {
+    let plain = &options.device;
+    let device = plain.clone().autodiff();
+    let painter = Painter::new(options.objects.as_deref())?;
+    let vae = autoencoder::load(&options.out, plain).map_err(|e| {
+        Error::failed(format!(
+            "The denoiser needs a trained autoencoder: run kiln train --stage autoencoder first. {e}"
+        ))
+    })?;
+    let statistics = latents::statistics(&vae, &painter, plain)?;
+    let tokens = ember::write_tokenizer(&options.out)?;
+    ember::write_configs(&options.out, tokens, &statistics)?;
+    let tokenizer = Tokenizer::open(&options.out.join("tokenizer"), ember::TOKENS)?;
+    let (_, unet_config, text_config) = ember::configs(tokens)?;
+
+    let mut init = Init::new(&device, options.seed.wrapping_add(1));
+    let mut model =
+        Denoiser { unet: Unet::new(&mut init, &unet_config)?, text: ClipText::new(&mut init, &text_config)? };
+    let mut optimizer = Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ..Default::default() });
+    let state = options.out.join("denoiser.state.safetensors");
+    if options.resume && state.is_file() {
+        model = optimizer.restore(model, &state)?;
+    }
+
+    let batch = options.batch.unwrap_or(32);
+    let mut rng = Rng::new(options.seed ^ optimizer.steps().wrapping_mul(0x9e37_79b9));
+    // Another resumed run sees other scenes.
+    let mut next = options.seed.wrapping_mul(1 << 40) + (1 << 30) + optimizer.steps() * batch as u64;
+    let budget = Budget::new(options.minutes, options.steps);
+    let done_at_start = budget.done(optimizer.steps());
+    let mut items: Vec<Item> = Vec::new();
+    while items.len() < FIRST {
+        items.extend(encode(&vae, &painter, plain, next, MORE)?);
+        next += MORE as u64;
+        let done = items.len() as f32 / FIRST as f32;
+        let progress = Progress {
+            stage: "latents",
+            step: items.len() as u64,
+            loss: 0.0,
+            extra: None,
+            speed: 0.0,
+            done,
+            seconds_left: 0.0,
+        };
+        if !observe(progress) {
+            return Ok(());
+        }
+    }
+
+    let peak = options.learning_rate.unwrap_or(5e-4);
+    let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
+    let mut oldest = 0;
+    loop {
+        let step = optimizer.steps();
+        let done = budget.done(step);
+        if done >= 1.0 {
+            break;
+        }
+        // One fresh scene for every four that are trained on: each is seen a few times while it is kept.
+        if step.is_multiple_of((4 * MORE as u64 / batch as u64).max(1)) && done < 0.95 {
+            for item in encode(&vae, &painter, plain, next, MORE)? {
+                if items.len() < KEPT {
+                    items.push(item);
+                } else {
+                    items[oldest] = item;
+                    oldest = (oldest + 1) % KEPT;
+                }
+            }
+            next += MORE as u64;
+        }
+        let examples: Vec<Example> =
+            (0..batch).map(|_| items[rng.below(items.len())].example(&statistics, &mut rng)).collect();
+        let loss = flow_loss(&model, &tokenizer, &text_config, &examples, &mut rng, &device)?;
+        losses.push(loss.clone().inner().into_scalar::<f32>());
+        let mut gradients = loss.backward();
+        let norm;
+        (model, norm) = optimizer.step(model, &mut gradients, schedule(peak, step, done));
+
+        let seconds = reported.elapsed().as_secs_f32();
+        if seconds > 20.0 || step == 0 {
+            let progress = Progress {
+                stage: "denoiser",
+                step: optimizer.steps(),
+                loss: losses.iter().sum::<f32>() / losses.len() as f32,
+                extra: Some(("gradient norm", norm)),
+                speed: (losses.len() * batch) as f32 / seconds.max(1e-3),
+                done,
+                seconds_left: budget.seconds_left(done, done_at_start),
+            };
+            losses.clear();
+            reported = Instant::now();
+            if !observe(progress) {
+                break;
+            }
+        }
+        if saved.elapsed().as_secs() > 480 {
+            keep(options, &model, &optimizer, &state)?;
+            saved = Instant::now();
+        }
+    }
+    keep(options, &model, &optimizer, &state)?;
+    let held_out = held_out_loss(&model, &optimizer, &tokenizer, options, &vae, &painter, &statistics, tokens)?;
+    observe(Progress {
+        stage: "denoiser",
+        step: optimizer.steps(),
+        loss: held_out,
+        extra: Some(("held-out loss", held_out)),
+        speed: 0.0,
+        done: 1.0,
+        seconds_left: 0.0,
+    });
+    Ok(())
+}
+
+/// Mean squared error of the flow (Lipman et al. 2022; Esser et al. 2024, arXiv:2403.03206: logit-normal time).
+fn flow_loss(
+    model: &Denoiser,
+    tokenizer: &Tokenizer,
+    text_config: &crate::model::clip_text::ClipTextConfig,
+    examples: &[Example],
+    rng: &mut Rng,
+    device: &Device,
+) -> Result<Tensor<1>> {
+    let n = examples.len();
+    let shape = [n, ember::LATENT_SIDE, ember::LATENT_SIDE, ember::LATENT_CHANNELS];
+    let mut data = Vec::with_capacity(n * SIZE);
+    examples.iter().for_each(|e| data.extend_from_slice(&e.latent));
+    let clean = Tensor::<4>::from_data(TensorData::new(data, shape), device);
+    let labels: Vec<f32> = examples.iter().flat_map(|e| e.labels.clone()).collect();
+    let labels = Tensor::<2>::from_data(TensorData::new(labels, [n, 26]), device);
+    // Shifted towards noise, where composition is decided and few-step sampling spends its steps.
+    let sigmas: Vec<f32> = (0..n)
+        .map(|_| if rng.chance(0.15) { rng.unit() } else { 1.0 / (1.0 + (-(0.3 + 1.1 * rng.normal())).exp()) })
+        .map(|s| s.clamp(0.001, 1.0))
+        .collect();
+    let sigma = Tensor::<4>::from_data(TensorData::new(sigmas.clone(), [n, 1, 1, 1]), device);
+    let noise = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), device);
+    let noisy = clean.clone() * (sigma.clone() * -1.0 + 1.0) + noise.clone() * sigma;
+    let tokens: Vec<Vec<u32>> = examples.iter().map(|e| tokenizer.encode(&e.caption).ids).collect();
+    let words = model.text.forward(&tokens, text_config.eos_token_id)?.last_hidden_state;
+    let times: Vec<f32> = sigmas.iter().map(|s| s * 1000.0).collect();
+    let conditioning = UnetConditioning { class_labels: Some(labels), ..Default::default() };
+    let flow = model.unet.forward(noisy, &times, words, &conditioning)?;
+    Ok((flow - (noise - clean)).square().mean())
+}
+
+/// The averaged weights' loss on scenes that are never trained on, with fixed noise.
+#[allow(clippy::too_many_arguments)]
+fn held_out_loss(
+    model: &Denoiser,
+    optimizer: &Optimizer,
+    tokenizer: &Tokenizer,
+    options: &Options,
+    vae: &crate::model::autoencoder_kl::AutoencoderKl,
+    painter: &Painter,
+    statistics: &LatentStatistics,
+    tokens: usize,
+) -> Result<f32> {
+    let (_, _, text_config) = ember::configs(tokens)?;
+    let averaged = optimizer.averaged(model.clone()).valid();
+    let items = encode(vae, painter, &options.device, HELD_OUT + 5000, 64)?;
+    let mut rng = Rng::new(77);
+    options.device.seed(77);
+    let mut total = 0.0;
+    for group in items.chunks(32) {
+        let examples: Vec<Example> = group.iter().map(|i| i.example(statistics, &mut rng)).collect();
+        total +=
+            flow_loss(&averaged, tokenizer, &text_config, &examples, &mut rng, &options.device)?.into_scalar::<f32>();
+    }
+    Ok(total / items.chunks(32).len().max(1) as f32)
+}
+
+/// Saves state and averaged weights, and draws a sheet with the finished pipeline.
+fn keep(options: &Options, model: &Denoiser, optimizer: &Optimizer, state: &Path) -> Result<()> {
+    let averaged = optimizer.averaged(model.clone());
+    for name in ["unet", "text_encoder"] {
+        let folder = options.out.join(name);
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
+    }
+    let unet = options.out.join("unet/diffusion_pytorch_model.safetensors");
+    save(&averaged.unet, "", &unet, Precision::F16)?;
+    save(&averaged.text, "text_model.", &options.out.join("text_encoder/model.safetensors"), Precision::F16)?;
+    optimizer.save(state)?;
+    let pipeline = Pipeline::load_on(&options.out, &options.device, &mut |_| {})?;
+    let mut pictures = Vec::with_capacity(PROMPTS.len());
+    for (i, prompt) in PROMPTS.iter().enumerate() {
+        let mut recipe = pipeline.info().defaults.clone();
+        recipe.prompt = (*prompt).into();
+        recipe.seed = i as u64;
+        pictures.push(pipeline.generate(&recipe, &mut |_| ControlFlow::Continue(()))?.rgb);
+    }
+    let (rgb, width, height) = sheet::grid(&pictures, ember::SIDE, 8);
+    write_sheet(options, "denoiser", optimizer.steps(), &rgb, (width, height))
+}
