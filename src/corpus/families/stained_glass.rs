@@ -77,6 +77,7 @@ struct Glass {
     noise: Noise,
     streak: Noise,
     symmetry: f32,
+    contrast: f32,
     uneven: f32,
     /// Where the sun stands behind the window.
     sun: (f32, f32),
@@ -95,6 +96,7 @@ impl Glass {
             noise: Noise::new(rng),
             streak: Noise::new(rng),
             symmetry: look.symmetry,
+            contrast: look.contrast,
             uneven: rng.range(0.06, 0.16),
             sun: (rng.range(-0.3, 0.3) * free, rng.range(-0.35, 0.1)),
             turn: rng.range(-0.6, 0.6) * free,
@@ -120,7 +122,8 @@ impl Glass {
     fn light(&self, canvas: &mut Canvas, find: impl Fn(f32, f32) -> Pane) {
         let plane = self.plane;
         let lead = self.lead.max(plane.px * 0.75);
-        let solder = lighten(mix(self.tones.dark(), [0.05, 0.05, 0.06], 0.7), -0.1);
+        // Soft pictures have grey lead.
+        let solder = blend(lighten(self.tones.dark(), -0.07), [0.035, 0.035, 0.045], 0.85 * self.contrast);
         let shine = blend(solder, self.tones.light(), 0.42);
         let mut last: Option<(u32, u32, [f32; 3], [f32; 3])> = None;
         shade(canvas, |x, y| {
@@ -149,7 +152,11 @@ impl Glass {
                 // The sun behind the window, and the shade of the lead on the glass.
                 let glow = 1.0 - smoothstep(0.0, 0.95, (x - self.sun.0).hypot(y - self.sun.1));
                 let rim = smoothstep(lead, lead + 0.03, pane.edge);
-                c = lit(c, (0.86 + 0.2 * glow + 0.1 * rim + 0.07 * cloud + 0.05 * fine) * lerp(0.78, 1.0, rim));
+                c = lit(
+                    c,
+                    (0.86 + 0.2 * glow + 0.1 * rim + 0.07 * cloud + 0.05 * fine)
+                        * lerp(1.0 - 0.22 * self.contrast, 1.0, rim),
+                );
                 // A bubble here and there.
                 let (bx, by) = (sx * 26.0, sy * 26.0);
                 let (ix, iy) = (bx.floor(), by.floor());
@@ -216,7 +223,7 @@ fn arch(x: f32, y: f32, half: f32, foot: f32) -> f32 {
     let x = x.abs();
     let side = x - half;
     // Each side is an arc about a point beyond the middle.
-    let over = (x + half * 0.8).hypot(y) - half * 1.8;
+    let over = (x + half * 0.2).hypot(y) - half * 1.2;
     (if y < 0.0 { over } else { side }).max(y - foot)
 }
 
@@ -372,12 +379,15 @@ fn rose(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         }
         let (low, high) = (radii[ring - 1], radii[ring]);
         let part = parts[ring - 1];
+        // No more sectors than the lead leaves room for.
+        let n = if low * TAU / n < glass.lead * 7.0 { n * 0.5 } else { n };
         let many = if ring as f32 > rings as f32 * 0.6 && low * TAU / n > 0.16 { n * 2.0 } else { n };
         let (k, along, across) = pane.sectors(x, y, many, turn + if ring % 2 == 0 { PI / many } else { 0.0 });
         let (mid, thick) = ((low + high) * 0.5, high - low);
         let half = mid * (PI / many).sin();
         pane.part = part[0];
-        match kinds[ring - 1] {
+        let room = half.min(thick * 0.5) > glass.lead * 4.0;
+        match if room { kinds[ring - 1] } else { 0 } {
             // Wedges, every other one in another tone.
             0 => pane.part = if k & 1 == 0 { part[0] } else { part[1] },
             // Roundels.
@@ -385,7 +395,7 @@ fn rose(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
                 let size = (thick * 0.42).min(half * 0.86);
                 if pane.cut(round(along - mid, across, size)) {
                     pane.part = part[1];
-                    if size > 0.035 && pane.cut(round(along - mid, across, size * 0.45)) {
+                    if size > glass.lead * 7.0 && pane.cut(round(along - mid, across, size * 0.45)) {
                         pane.part = part[2];
                     }
                 }
@@ -397,7 +407,7 @@ fn rose(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
                 let big = (l * l + w * w) / (2.0 * w);
                 if pane.cut((along - mid).hypot(across.abs() + big - w) - big) {
                     pane.part = part[1];
-                    if w > 0.04 && pane.cut((along - mid).hypot(across.abs() + big - w) - big + w * 0.5) {
+                    if w > glass.lead * 7.0 && pane.cut((along - mid).hypot(across.abs() + big - w) - big + w * 0.5) {
                         pane.part = part[2];
                     }
                 }
@@ -426,10 +436,10 @@ fn rose(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
 fn gothic(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
     let glass = Glass::new(canvas, look, rng);
     let (p, free) = (glass.plane, freedom(look));
-    let lights = lerp(3.4, 1.0, look.scale).round().max(1.0);
-    let half = (p.half_w * 0.9).min(0.47);
+    let lights = lerp(4.4, 1.6, look.scale).round();
+    let half = (p.half_w * 0.9).min(0.45);
     let foot = p.half_h * 1.1;
-    let spring = -p.half_h + half * 1.4 + 0.02;
+    let spring = -p.half_h + half * 1.18 + 0.02;
     let part: [f32; 5] = std::array::from_fn(|_| rng.unit());
     let rows = lerp(lerp(0.11, 0.2, look.scale), lerp(0.065, 0.13, look.scale), look.density);
     let petals = 4.0 + 2.0 * rng.below(3) as f32;
@@ -456,8 +466,8 @@ fn gothic(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
             return pane;
         }
         // The roundel between the heads of the lights.
-        let rose = inner * 0.42;
-        let (rx, ry) = (x, y - spring + inner * 0.42);
+        let rose = inner * 0.36;
+        let (rx, ry) = (x, y - spring + inner * 0.52);
         if pane.cut(round(rx, ry, rose)) {
             if pane.cut(round(rx, ry, rose * 0.28)) {
                 pane.part = 0.95;
@@ -474,15 +484,15 @@ fn gothic(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         let wide = inner * 2.0 / lights;
         let k = ((x + inner) / wide).floor().clamp(0.0, lights - 1.0);
         let cx = -inner + (k + 0.5) * wide;
+        let base = pane;
         pane.name(((k - (lights - 1.0) / 2.0).abs() * 2.0) as i32 + 41);
         pane.side = u32::from(cx > 1e-3);
-        let head = spring + inner * 0.45 + wide * 0.45;
+        let head = spring - inner * 0.12 + wide * 0.55;
         if !pane.cut(arch(x - cx, y - head, wide * 0.46, 9.0)) {
-            pane.part = part[4];
-            pane.cut(x);
-            pane.side = u32::from(x > 0.0);
-            if y > head {
-                pane.bands(y, rows * 2.5);
+            // The field above the lights is one, cut towards the roundel.
+            (pane.id, pane.part) = (base.id, part[4]);
+            if y < head {
+                pane.sectors(rx, ry, 10.0, PI / 10.0 - PI / 2.0);
             }
             return pane;
         }
@@ -660,6 +670,8 @@ fn landscape(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         lerp(horizon, p.half_h * 0.95, t) + high * lerp(1.0, 0.7, t) * mirrored(look.symmetry, f)(x, 0.0)
     };
     let slant = rng.range(0.2, 0.8) * rng.sign();
+    // Mirrored glass is cut by the distance from the middle line.
+    let even = rng.unit() < look.symmetry;
     glass.light(canvas, |x, y| {
         let mut pane = Pane::whole();
         if let Some(wide) = border
@@ -687,14 +699,11 @@ fn landscape(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         if below > 0 {
             // Fields: cut across, fanwise.
             let t = below as f32 / hills as f32;
-            let lean = lerp(slant, slant * x.signum(), look.symmetry) * (y - horizon);
+            let lean = slant * (y - horizon) * if below % 2 == 0 { 1.0 } else { -1.0 };
             let mut cross = Pane::whole();
-            let k = cross
-                .bands(x.abs() + lean * x.signum() * if below % 2 == 0 { 1.0 } else { -1.0 }, size * lerp(0.9, 1.5, t));
+            let k = cross.bands(if even { x.abs() } else { x } + lean, size * lerp(0.9, 1.5, t));
             pane.edge = pane.edge.min(cross.edge / (1.0 + slant * slant).sqrt());
             pane.name(k);
-            pane.side = u32::from(x > 0.0);
-            pane.edge = pane.edge.min(if k == 0 { f32::MAX } else { x.abs() });
             pane.part = lerp(0.55, 0.02, t.powf(0.8)) + if k & 1 == 0 { 0.09 } else { -0.06 };
             return pane;
         }
@@ -716,10 +725,9 @@ fn landscape(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
             let row = pane.bands(y + bend, size * 0.62);
             let shift = glass.noise.dot(row, 9);
             let mut cross = Pane::whole();
-            let k = cross.bands(x.abs() + shift * size * 2.0, size * 2.1);
+            let k = cross.bands(if even { x.abs() } else { x } + shift * size * 2.0, size * 2.1);
             pane.edge = pane.edge.min(cross.edge);
             pane.name(k);
-            pane.side = u32::from(x > 0.0);
             pane.part = lerp(0.9, 0.45, height) + 0.2 * (glass.noise.dot(row, k) - 0.5);
         }
         if night {
