@@ -516,6 +516,7 @@ fn gothic(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
             let j = ((y - head) / step).floor();
             let dy = y - head - (j + 0.5) * step;
             pane.name(j as i32 + 51);
+            pane.edge = pane.edge.min(step * 0.5 - dy.abs());
             if pane.cut(round(x - cx, dy, wide * 0.29)) {
                 pane.part = part[1];
                 let q = (x - cx).abs() + dy.abs() * (1.0 + 0.2 * lean) - wide * 0.2;
@@ -642,8 +643,7 @@ fn sunburst(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
         let (k, _, _) = pane.sectors(dx, dy, n, -PI / 2.0);
         let shift = if stagger && k & 1 == 1 { step * 0.5 } else { 0.0 };
         let ring = pane.bands(r - sun * 1.3 + shift, step);
-        let t = ((r - sun) / p.reach()).clamp(0.0, 1.0);
-        pane.part = lerp(from, to, (ring as f32 * step / (p.reach() - sun)).clamp(0.0, 1.0).max(t * 0.3));
+        pane.part = lerp(from, to, (ring as f32 * step / (p.reach() - sun)).clamp(0.0, 1.0));
         pane.part += if k & 1 == 0 { 0.12 } else { -0.12 };
         pane
     });
@@ -713,25 +713,29 @@ fn landscape(canvas: &mut Canvas, look: &Look, rng: &mut Rng) {
             pane.part = 1.0;
             return pane;
         }
-        let height = ((horizon - y) / (horizon + p.half_h).max(0.2)).clamp(0.0, 1.0);
+        // One height for a pane, not one for each point.
+        let height = |y: f32| ((horizon - y) / (horizon + p.half_h).max(0.2)).clamp(0.0, 1.0);
+        let up;
         if radiant {
             let (k, _, _) = pane.sectors(dx, dy, rays, -PI / 2.0);
             let ring = pane.bands(r - sun.2 + if k & 1 == 0 { 0.0 } else { size * 0.4 }, size * 1.1);
+            up = (ring as f32 * 0.22).clamp(0.0, 1.0);
             pane.part = 0.85 - ring as f32 * 0.14;
         } else {
             // Long flat clouds.
             let f = |x: f32, y: f32| noises[hills].at(x * 1.6, y * 1.2);
             let bend = 0.07 * mirrored(look.symmetry, f)(x, y);
             let row = pane.bands(y + bend, size * 0.62);
+            up = height((row as f32 + 0.5) * size * 0.62);
             let shift = glass.noise.dot(row, 9);
             let mut cross = Pane::whole();
             let k = cross.bands(if even { x.abs() } else { x } + shift * size * 2.0, size * 2.1);
             pane.edge = pane.edge.min(cross.edge);
             pane.name(k);
-            pane.part = lerp(0.9, 0.45, height) + 0.2 * (glass.noise.dot(row, k) - 0.5);
+            pane.part = lerp(0.9, 0.45, up) + 0.2 * (glass.noise.dot(row, k) - 0.5);
         }
         if night {
-            pane.part = lerp(0.6, 0.05, height) + 0.12 * (glass.noise.dot(pane.id as i32, 3) - 0.5);
+            pane.part = lerp(0.6, 0.05, up) + 0.12 * (glass.noise.dot(pane.id as i32, 3) - 0.5);
         }
         pane
     });
