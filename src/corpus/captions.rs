@@ -99,13 +99,29 @@ fn object_words(object: &PlacedObject, rng: &mut Rng) -> String {
     format!("{} {words}", article(&words))
 }
 
+/// More than one of them: "foxes", "palm trees", "maple leaves".
+fn plural(name: &str) -> String {
+    const ALIKE: [&str; 4] = ["fish", "grapes", "glasses", "cherries"];
+    if ALIKE.contains(&name) {
+        return name.to_string();
+    }
+    if let Some(stem) = name.strip_suffix("leaf") {
+        return format!("{stem}leaves");
+    }
+    if let Some(stem) = name.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        return format!("{stem}ies");
+    }
+    let hissing = ["s", "x", "ch", "sh"].iter().any(|end| name.ends_with(end));
+    format!("{name}{}", if hissing { "es" } else { "s" })
+}
+
 /// A caption of a scene, at most about thirty words, in lower case.
 pub fn caption(scene: &SceneDescription, rng: &mut Rng) -> String {
     let subject = (!scene.objects.is_empty()).then(|| {
         let things: Vec<String> = scene.objects.iter().map(|o| object_words(o, rng)).collect();
         let same = scene.objects.len() > 1 && scene.objects.iter().all(|o| o.object == scene.objects[0].object);
         if same {
-            let name = OBJECTS[scene.objects[0].object].names[0];
+            let name = plural(OBJECTS[scene.objects[0].object].names[0]);
             return format!("{} {name}", COUNTS[scene.objects.len().min(3)]);
         }
         things.join(" and ")
@@ -184,7 +200,30 @@ pub fn vocabulary() -> Vec<String> {
     SIZES.iter().for_each(|words| phrases.extend(*words));
     phrases.extend(BEHIND.iter().chain(&MIXED).chain(&COLOURED).chain(&COUNTS));
     phrases.extend(["a", "an", "and", "the", "of"]);
+    let many: Vec<String> = OBJECTS.iter().map(|o| plural(o.names[0])).collect();
+    phrases.extend(many.iter().map(String::as_str));
     let words: BTreeSet<String> =
         phrases.iter().flat_map(|p| p.split_whitespace()).filter(|w| *w != "{}").map(str::to_string).collect();
     words.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plural;
+
+    #[test]
+    fn more_than_one() {
+        for (one, many) in [
+            ("fox", "foxes"),
+            ("butterfly", "butterflies"),
+            ("key", "keys"),
+            ("maple leaf", "maple leaves"),
+            ("palm tree", "palm trees"),
+            ("octopus", "octopuses"),
+            ("fish", "fish"),
+            ("glasses", "glasses"),
+        ] {
+            assert_eq!(plural(one), many);
+        }
+    }
 }

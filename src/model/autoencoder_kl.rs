@@ -6,7 +6,7 @@ use super::layers::{Attention, Conv2d, GroupNorm};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetOptions, TimeNorm, Upsample2D};
 use crate::Result;
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;
 
 fn yes() -> bool {
@@ -236,6 +236,22 @@ impl AutoencoderKl {
             quant_conv: config.use_quant_conv.then(|| pointwise(init, 2 * latent)),
             post_quant_conv: config.use_post_quant_conv.then(|| pointwise(init, latent)),
         })
+    }
+
+    /// The same autoencoder with its log-variances starting near `value`, so that training does not begin by drowning every
+    /// latent in noise of unit size.
+    pub fn with_log_variance(mut self, value: f32) -> Self {
+        let out = &mut self.encoder.conv_out;
+        out.bias = out.bias.take().map(|bias| {
+            bias.map(|b| {
+                let (size, device, track) = (b.dims()[0], b.device(), b.is_require_grad());
+                // By way of plain data: what is tracked for gradients must be a leaf.
+                let mut values: Vec<f32> = b.into_data().try_into_vec().unwrap_or_else(|_| vec![0.0; size]);
+                values[size / 2..].fill(value);
+                Tensor::from_data(TensorData::new(values, [size]), &device).set_require_grad(track)
+            })
+        });
+        self
     }
 
     /// `x`: `[n, h, w, 3]` in -1..=1, sides multiples of the downscale. Returns mean and log-variance, `[n, h', w', latent]`,

@@ -77,20 +77,20 @@ pub fn load(folder: &Path, device: &Device) -> Result<AutoencoderKl> {
 pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let device = options.device.clone().autodiff();
     let (config, _, _) = ember::configs(3)?;
-    let mut model = AutoencoderKl::new(&mut Init::new(&device, options.seed), &config)?;
+    let mut model = AutoencoderKl::new(&mut Init::new(&device, options.seed), &config)?.with_log_variance(-5.0);
     let mut optimizer = Optimizer::new(&model, OptimizerConfig { weight_decay: 1e-5, ..Default::default() });
     let state = options.out.join("autoencoder.state.safetensors");
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;
     }
     let painter = Arc::new(Painter::new(options.objects.as_deref())?);
-    let batch = options.batch.unwrap_or(8);
+    let batch = options.batch.unwrap_or(4);
     let stop = Arc::new(AtomicU64::new(0));
     let first = options.seed.wrapping_mul(1 << 40) + optimizer.steps() * batch as u64;
     let crops = crops(painter.clone(), first, stop.clone());
     let budget = Budget::new(options.minutes, options.steps);
     let done_at_start = budget.done(optimizer.steps());
-    let peak = options.learning_rate.unwrap_or(1.5e-3);
+    let peak = options.learning_rate.unwrap_or(1e-3);
     let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
     let vanished = || Error::failed("The painter stopped; see the message above and start again with --resume.");
 

@@ -48,18 +48,47 @@ fn channel_sums(
     (a, b)
 }
 
-/// Mean and reciprocal deviation of every group of one picture, spread over its channels.
+/// How many pixels are taken as one wide row: vector loops over a handful of channels would be all remainder.
+fn folded(s: &NormShape) -> usize {
+    let mut k = 1;
+    while k * s.channels < 256 && s.pixels.is_multiple_of(2 * k) {
+        k *= 2;
+    }
+    k
+}
+
+/// Adds the sums of all pixels of a wide row up in the first `c` places.
+fn fold(sums: &mut [f64], c: usize) {
+    let (first, rest) = sums.split_at_mut(c);
+    rest.chunks_exact(c).for_each(|more| first.iter_mut().zip(more).for_each(|(a, b)| *a += b));
+}
+
+/// Repeats the first `c` values over a wide row.
+fn spread(values: &mut [f32], c: usize) {
+    let (first, rest) = values.split_at_mut(c);
+    rest.chunks_exact_mut(c).for_each(|more| more.copy_from_slice(first));
+}
+
+/// Mean and reciprocal deviation of every group of one picture, spread over the channels of a wide row.
 #[inline(always)]
 fn statistics(x: &[f32], s: &NormShape, eps: f64, mean: &mut [f32], rstd: &mut [f32]) {
-    let c = s.channels;
+    let (c, wide) = (s.channels, mean.len());
     let size = c / s.groups;
-    let (sum, square) = channel_sums(s.pixels, c, |row, a, b| {
-        let x = &x[row * c..row * c + c];
-        for i in 0..c {
-            a[i] += x[i];
-            b[i] += x[i] * x[i];
-        }
-    });
+    let (mut sum, mut square) = channel_sums(
+        x.len() / wide,
+        wide,
+        #[inline(always)]
+        |row, a, b| {
+            let x = &x[row * wide..row * wide + wide];
+            let (a, b) = (&mut a[..wide], &mut b[..wide]);
+            for i in 0..wide {
+                a[i] += x[i];
+                b[i] += x[i] * x[i];
+            }
+        },
+    );
+    fold(&mut sum, c);
+    fold(&mut square, c);
     for g in 0..s.groups {
         let range = g * size..(g + 1) * size;
         let count = (size * s.pixels) as f64;
@@ -68,12 +97,15 @@ fn statistics(x: &[f32], s: &NormShape, eps: f64, mean: &mut [f32], rstd: &mut [
         mean[range.clone()].fill(m as f32);
         rstd[range].fill((1.0 / (var + eps).sqrt()) as f32);
     }
+    spread(mean, c);
+    spread(rstd, c);
 }
 
 /// Normalises `x`; `gamma` and `beta` hold one value a channel.
 pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64, s: &NormShape) -> Vec<f32> {
     let c = s.channels;
     let image = s.pixels * c;
+    let wide = folded(s) * c;
     let mut y = vec![0.0; x.len()];
     let one = |x: &[f32], y: &mut [f32], mean: &mut [f32], rstd: &mut [f32]| {
         simd(
@@ -84,21 +116,24 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64, s: &NormShape) 
                     rstd[i] *= gamma[i];
                     mean[i] = beta[i] - mean[i] * rstd[i];
                 }
+                spread(mean, c);
+                spread(rstd, c);
             },
         );
         let apply = |x: &[f32], y: &mut [f32]| {
             simd(
                 #[inline(always)]
                 || {
-                    for (x, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
+                    let (scale, shift) = (&rstd[..wide], &mean[..wide]);
+                    for (x, y) in x.chunks_exact(wide).zip(y.chunks_exact_mut(wide)) {
                         if s.silu {
-                            for i in 0..c {
-                                let z = x[i] * rstd[i] + mean[i];
+                            for i in 0..wide {
+                                let z = x[i] * scale[i] + shift[i];
                                 y[i] = z * sigmoid(z);
                             }
                         } else {
-                            for i in 0..c {
-                                y[i] = x[i] * rstd[i] + mean[i];
+                            for i in 0..wide {
+                                y[i] = x[i] * scale[i] + shift[i];
                             }
                         }
                     }
@@ -114,7 +149,7 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64, s: &NormShape) 
     };
     let batch = (8192 / image).max(1);
     x.par_chunks(image * batch).zip(y.par_chunks_mut(image * batch)).for_each_init(
-        || (vec![0.0f32; c], vec![0.0f32; c]),
+        || (vec![0.0f32; wide], vec![0.0f32; wide]),
         |(mean, rstd), (x, y)| {
             for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(image)) {
                 one(x, y, mean, rstd);
@@ -136,6 +171,9 @@ pub fn backward(
     let c = s.channels;
     let size = c / s.groups;
     let image = s.pixels * c;
+    let wide = folded(s) * c;
+    let repeated = |values: &[f32]| values.repeat(wide / c);
+    let (gamma, beta) = (&repeated(gamma)[..], &repeated(beta)[..]);
     let mut dx = vec![0.0; x.len()];
     let batch = (s.n.div_ceil(4 * rayon::current_num_threads())).max(1);
     let sums: Vec<(Vec<f64>, Vec<f64>)> = x
@@ -144,30 +182,40 @@ pub fn backward(
         .zip(dx.par_chunks_mut(image * batch))
         .map(|((x, dy), dx)| {
             let mut total = (vec![0.0f64; c], vec![0.0f64; c]);
-            let (mut mean, mut rstd) = (vec![0.0f32; c], vec![0.0f32; c]);
-            let (mut ka, mut kb) = (vec![0.0f32; c], vec![0.0f32; c]);
+            let (mut mean, mut rstd) = (vec![0.0f32; wide], vec![0.0f32; wide]);
+            let (mut ka, mut kb) = (vec![0.0f32; wide], vec![0.0f32; wide]);
             for ((x, dy), dx) in x.chunks_exact(image).zip(dy.chunks_exact(image)).zip(dx.chunks_exact_mut(image)) {
                 simd(
                     #[inline(always)]
                     || {
                         statistics(x, s, eps, &mut mean, &mut rstd);
                         // dz goes through `dx`, so that the sigmoid is computed once.
-                        let (dbeta, dgamma) = channel_sums(s.pixels, c, |row, a, b| {
-                            let at = row * c..row * c + c;
-                            let (x, dy, dz) = (&x[at.clone()], &dy[at.clone()], &mut dx[at]);
-                            for i in 0..c {
-                                let hat = (x[i] - mean[i]) * rstd[i];
-                                let mut g = dy[i];
-                                if s.silu {
-                                    let z = hat * gamma[i] + beta[i];
-                                    let q = sigmoid(z);
-                                    g *= q * (1.0 + z * (1.0 - q));
+                        let (mean, rstd, gamma, beta) = (&mean[..wide], &rstd[..wide], &gamma[..wide], &beta[..wide]);
+                        let (mut dbeta, mut dgamma) = channel_sums(
+                            s.pixels * c / wide,
+                            wide,
+                            #[inline(always)]
+                            |row, a, b| {
+                                let at = row * wide..row * wide + wide;
+                                let (x, dy, dz) = (&x[at.clone()], &dy[at.clone()], &mut dx[at]);
+                                let (a, b) = (&mut a[..wide], &mut b[..wide]);
+                                for i in 0..wide {
+                                    let hat = (x[i] - mean[i]) * rstd[i];
+                                    let mut g = dy[i];
+                                    if s.silu {
+                                        let z = hat * gamma[i] + beta[i];
+                                        let q = sigmoid(z);
+                                        g *= q * (1.0 + z * (1.0 - q));
+                                    }
+                                    dz[i] = g;
+                                    a[i] += g;
+                                    b[i] += g * hat;
                                 }
-                                dz[i] = g;
-                                a[i] += g;
-                                b[i] += g * hat;
-                            }
-                        });
+                            },
+                        );
+                        fold(&mut dbeta, c);
+                        fold(&mut dgamma, c);
+                        let (ka, kb) = (&mut ka[..wide], &mut kb[..wide]);
                         for g in 0..s.groups {
                             let count = (size * s.pixels) as f64;
                             let (mut ma, mut mb) = (0.0f64, 0.0f64);
@@ -178,8 +226,10 @@ pub fn backward(
                             ka[g * size..(g + 1) * size].fill((ma / count) as f32);
                             kb[g * size..(g + 1) * size].fill((mb / count) as f32);
                         }
-                        for (x, dx) in x.chunks_exact(c).zip(dx.chunks_exact_mut(c)) {
-                            for i in 0..c {
+                        spread(ka, c);
+                        spread(kb, c);
+                        for (x, dx) in x.chunks_exact(wide).zip(dx.chunks_exact_mut(wide)) {
+                            for i in 0..wide {
                                 let hat = (x[i] - mean[i]) * rstd[i];
                                 dx[i] = rstd[i] * (gamma[i] * dx[i] - ka[i] - hat * kb[i]);
                             }
