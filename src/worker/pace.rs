@@ -22,6 +22,8 @@ impl Rate {
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     step: Rate,
+    /// The first steps of pictures.
+    first_step: Rate,
     /// Decoding.
     tail: Rate,
 }
@@ -69,12 +71,11 @@ impl Plan {
 
 impl Pace {
     /// A step of picture `index` took so long. The first step of a picture holds the reading of the words too, and
-    /// counts only while nothing better is known.
+    /// counts only until a better one is known.
     pub fn step_took(&mut self, plan: &Plan, index: usize, step: u32, seconds: f64) {
-        if let Some(part) = plan.parts.get(index)
-            && (step > 1 || self.step.0.is_none())
-        {
-            self.step.measured(seconds, part.step_work);
+        if let Some(part) = plan.parts.get(index) {
+            let rate = if step > 1 { &mut self.step } else { &mut self.first_step };
+            rate.measured(seconds, part.step_work);
         }
     }
 
@@ -87,7 +88,7 @@ impl Pace {
 
     /// Seconds until the job is over, after `step` steps of picture `index`.
     pub fn seconds_left(&self, plan: &Plan, index: usize, step: u32) -> f32 {
-        let step_rate = self.step.0.unwrap_or(0.0);
+        let step_rate = self.step.0.or(self.first_step.0).unwrap_or(0.0);
         // Before the first picture is decoded, that is taken to last as long as a step.
         let tail_rate = self.tail.0.unwrap_or(step_rate);
         let left = |(i, part): (usize, &Part)| {
