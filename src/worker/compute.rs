@@ -34,7 +34,7 @@ pub enum Order {
         /// The job.
         job: JobId,
         /// What to look at.
-        recipe: Recipe,
+        recipe: Box<Recipe>,
         /// Cancels it.
         token: Token,
         /// Its place among the previews.
@@ -59,7 +59,7 @@ pub(super) struct Job {
 /// The newest preview that was asked for.
 pub(super) struct Wish {
     pub job: JobId,
-    pub recipe: Recipe,
+    pub recipe: Box<Recipe>,
     pub token: Token,
     pub number: u64,
     /// The model that was asked for last before it; it waits for that one.

@@ -95,7 +95,7 @@ impl Worker {
             Request::Generate { job, recipes } => Order::Job { job, recipes, token: self.desk.register(job) },
             Request::Preview { job, recipe } => {
                 let (token, number) = self.desk.register_preview(job);
-                Order::Preview { job, recipe, token, number }
+                Order::Preview { job, recipe: Box::new(recipe), token, number }
             }
             // These act at once, not in their turn.
             Request::Cancel { job } => {
