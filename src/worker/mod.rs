@@ -1,5 +1,156 @@
-//! The background thread: Request in, Event out, one cancel token a job.
+//! The background threads: Request in, Event out, one cancel token a job.
+//!
+//! `compute` owns the device and the model and makes pictures; `keeper` owns the library, so that a rating is answered
+//! while a picture is computed. A finished picture goes from the one to the other, and is told of once it is saved.
 
+mod compute;
+mod desk;
+mod guard;
+mod jobs;
+mod keeper;
+mod pace;
 mod protocol;
 
 pub use protocol::{Event, JobId, Request};
+
+use crate::pipeline::device::DeviceChoice;
+use compute::{Compute, Order};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use desk::Desk;
+use keeper::{Errand, Keeper};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What a worker is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of the library; made if absent.
+    pub library: PathBuf,
+    /// The checkpoint to load at once: `ember` or a path.
+    pub model: String,
+    /// Where to compute.
+    pub device: DeviceChoice,
+}
+
+/// The handle of the two background threads. Dropping it cancels what runs and waits until both have ended, which
+/// takes one step at most.
+///
+/// What can be relied upon: each job of [`Request::Generate`] ends with exactly one of [`Event::JobDone`],
+/// [`Event::JobCancelled`] and [`Event::JobFailed`], after all its [`Event::PictureDone`]. As pictures are saved while
+/// the next one is computed, a `PictureDone` or an end may come after the first `Step` of the next picture or job. A
+/// preview ends with [`Event::Preview`], `JobFailed`, `JobCancelled` when it was cancelled by name, or with nothing when
+/// a newer wish took its place.
+pub struct Worker {
+    orders: Sender<Order>,
+    errands: Sender<Errand>,
+    events: Receiver<Event>,
+    desk: Arc<Desk>,
+    compute: Option<JoinHandle<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// Where events go: into the channel, and then the front end is woken.
+#[derive(Clone)]
+struct Outbox {
+    events: Sender<Event>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Outbox {
+    fn say(&self, event: Event) {
+        // Nobody listens any more: then nobody is to be told that either.
+        _ = self.events.send(event);
+        (self.wake)();
+    }
+}
+
+impl Worker {
+    /// Starts both threads, opens the library and loads the model. Never fails: troubles come as events. `wake` is
+    /// called after each event, on a background thread, and must not wait.
+    pub fn start(options: Options, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let (event_sender, events) = unbounded();
+        let (orders, order_receiver) = unbounded();
+        let (errands, errand_receiver) = unbounded();
+        let out = Outbox { events: event_sender, wake: Arc::new(wake) };
+        let desk = Arc::new(Desk::default());
+
+        let Options { library, model, device } = options;
+        let keeper_out = out.clone();
+        let keeper = spawn("kiln-keeper", &out, move || Keeper::new(errand_receiver, keeper_out, library).run());
+        let (compute_out, compute_errands, compute_desk) = (out.clone(), errands.clone(), desk.clone());
+        let compute = spawn("kiln-compute", &out, move || {
+            Compute::new(order_receiver, compute_out, compute_errands, compute_desk, device).run();
+        });
+        let worker = Self { orders, errands, events, desk, compute, keeper };
+        worker.send(Request::LoadModel { name: model });
+        worker
+    }
+
+    /// Asks for something. Never waits; the answers are events. After [`Request::Shutdown`] nothing is answered.
+    pub fn send(&self, request: Request) {
+        let order = match request {
+            Request::LoadModel { name } => Order::Load(name),
+            Request::Generate { job, recipes } => Order::Job { job, recipes, token: self.desk.register(job) },
+            Request::Preview { job, recipe } => {
+                let (token, number) = self.desk.register_preview(job);
+                Order::Preview { job, recipe: Box::new(recipe), token, number }
+            }
+            // These act at once, not in their turn.
+            Request::Cancel { job } => {
+                self.desk.cancel(job);
+                Order::LookUp
+            }
+            Request::CancelAll => {
+                self.desk.cancel_all();
+                Order::LookUp
+            }
+            Request::Shutdown => {
+                self.desk.stop();
+                Order::LookUp
+            }
+            wish => {
+                // Fails only after a shutdown.
+                _ = self.errands.send(Errand::Wish(wish));
+                return;
+            }
+        };
+        _ = self.orders.send(order);
+    }
+
+    /// The next event, if there is one already.
+    pub fn try_recv(&self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    /// The next event, waited for at most so long. `None` at once when both threads have ended.
+    pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
+        self.events.recv_timeout(timeout).ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.send(Request::Shutdown);
+        // A thread that ended in a panic has said so already; there is nobody left to tell.
+        _ = self.compute.take().map(JoinHandle::join);
+        // Only now, as the last picture may just have been handed over.
+        _ = self.errands.send(Errand::Stop);
+        _ = self.keeper.take().map(JoinHandle::join);
+    }
+}
+
+fn spawn(name: &str, out: &Outbox, run: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(run);
+    spawned
+        .map_err(|e| {
+            let message =
+                format!("Kiln could not start a background thread: {e}. Close other programs and start again.");
+            out.say(Event::Failed { message });
+        })
+        .ok()
+}
+
+#[cfg(test)]
+mod tests;

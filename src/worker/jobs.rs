@@ -1,0 +1,153 @@
+//! Running one job, and quick looks between its steps.
+
+use super::compute::{Compute, Job};
+use super::desk::Token;
+use super::guard::guarded;
+use super::keeper::Errand;
+use super::pace::Plan;
+use super::{Event, JobId};
+use crate::pipeline::Pipeline;
+use crate::recipe::{ModelRef, Picture, Recipe};
+use crate::{Error, ErrorKind, Result};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Compute {
+    /// Runs a job to its end, whatever that is, and says so after the last of its pictures.
+    pub(super) fn run_job(&mut self, job: &Job) {
+        let begun = Instant::now();
+        let result = self.make(job);
+        self.desk.forget(job.job);
+        let id = job.job;
+        // Through the keeper, so that it comes after the pictures that are still being saved.
+        self.hand_over(Errand::Say(match result {
+            Ok(()) => Event::JobDone { job: id, seconds: begun.elapsed().as_secs_f32() },
+            Err(error) => ended(id, error),
+        }));
+    }
+
+    fn make(&mut self, job: &Job) -> Result<()> {
+        let (pipeline, model) = self.model()?;
+        let mut recipes = job.recipes.clone();
+        let stranger = recipes.iter().find(|r| !r.model.hash.is_empty() && r.model.hash != model.hash);
+        if let Some(recipe) = stranger {
+            let message = format!(
+                "This recipe was made with another model ({}); {} draws it differently.",
+                recipe.model.name,
+                pipeline.info().name
+            );
+            self.out.say(Event::Notice { message });
+        }
+        // Before anything is made, so that no job stops half-way for a reason that was known.
+        for recipe in &mut recipes {
+            recipe.model = model.clone();
+            recipe.check_ranges()?;
+            pipeline.check(recipe)?;
+        }
+        self.out.say(Event::Started { job: job.job, pictures: recipes.len() as u32 });
+        let plan = Plan::new(&recipes);
+        for (index, recipe) in recipes.iter().enumerate() {
+            self.between_steps(&job.token)?;
+            let picture = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline))?;
+            self.hand_over(Errand::Save { job: job.job, index: index as u32, picture: Arc::new(picture) });
+        }
+        Ok(())
+    }
+
+    fn picture(
+        &mut self,
+        job: &Job,
+        plan: &Plan,
+        index: usize,
+        recipe: &Recipe,
+        pipeline: &Pipeline,
+    ) -> Result<Picture> {
+        #[cfg(test)]
+        assert!(recipe.prompt != super::tests::PANIC, "asked for by a test");
+        let mut clock = Instant::now();
+        let picture = pipeline.generate(recipe, &mut |report| {
+            self.pace.step_took(plan, index, report.step, clock.elapsed().as_secs_f64());
+            self.out.say(Event::Step {
+                job: job.job,
+                picture: index as u32,
+                step: report.step,
+                steps: report.steps,
+                preview: report.preview.map(Arc::new),
+                seconds_left: self.pace.seconds_left(plan, index, report.step),
+                progress: plan.progress(index, report.step),
+            });
+            let go_on = self.between_steps(&job.token);
+            // What happened in between is not the step's time.
+            clock = Instant::now();
+            if go_on.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        self.pace.tail_took(plan, index, clock.elapsed().as_secs_f64());
+        Ok(picture)
+    }
+
+    /// Looks up from the work: what was asked meanwhile, a quick look, a cancelled job (as an error).
+    fn between_steps(&mut self, token: &Token) -> Result<()> {
+        self.take_in();
+        self.serve_preview(Some(token));
+        if token.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Makes the quick look that is due, if there is one; answers whether there was. `around` is the job that waits
+    /// meanwhile: when it is cancelled, the look is put off.
+    pub(super) fn serve_preview(&mut self, around: Option<&Token>) -> bool {
+        let around_cancelled = || around.is_some_and(Token::is_cancelled);
+        let due = self.loads_done;
+        if around_cancelled() {
+            return false;
+        }
+        let Some(wish) = self.wish.take_if(|wish| wish.after_load <= due) else { return false };
+        let begun = Instant::now();
+        let desk = self.desk.clone();
+        let result = guarded("Making the quick look", || {
+            #[cfg(test)]
+            assert!(wish.recipe.prompt != super::tests::PANIC, "asked for by a test");
+            let (pipeline, _) = self.model()?;
+            let mut stop = || wish.token.is_cancelled() || !desk.is_newest(wish.number) || around_cancelled();
+            if stop() { Err(Error::cancelled()) } else { pipeline.preview(&wish.recipe, &mut stop) }
+        });
+        let job = wish.job;
+        match result {
+            Ok(image) => {
+                let seconds = begun.elapsed().as_secs_f32();
+                self.out.say(Event::Preview { job, image: Arc::new(image), seconds });
+            }
+            Err(error) if error.kind != ErrorKind::Cancelled || wish.token.is_cancelled() => {
+                self.out.say(ended(job, error));
+            }
+            // The job around it is to end at once; this is still wanted.
+            Err(_) if desk.is_newest(wish.number) => {
+                self.wish = Some(wish);
+                return false;
+            }
+            Err(_) => {}
+        }
+        desk.forget(job);
+        true
+    }
+
+    /// The model in use, and how a Recipe names it.
+    fn model(&self) -> Result<(Rc<Pipeline>, ModelRef)> {
+        let Some(loaded) = &self.loaded else {
+            return Err(Error::failed(format!(
+                "There is no model to draw with; choose one that can be loaded. {}",
+                self.trouble
+            )));
+        };
+        let hash = loaded.pipeline.info().hash.clone();
+        Ok((loaded.pipeline.clone(), ModelRef { name: loaded.name.clone(), hash }))
+    }
+}
+
+fn ended(job: JobId, error: Error) -> Event {
+    match error.kind {
+        ErrorKind::Cancelled => Event::JobCancelled { job },
+        ErrorKind::Usage | ErrorKind::Failed => Event::JobFailed { job, message: error.message },
+    }
+}

@@ -1,0 +1,255 @@
+//! The thread that owns the library: saves pictures and answers what is asked about them.
+
+use super::guard::guarded;
+use super::{Event, JobId, Outbox, Request};
+use crate::library::{ExportFormat, Library, PictureId, metadata};
+use crate::recipe::Picture;
+use crate::{Error, Result};
+use crossbeam_channel::Receiver;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long after a library could not be opened it is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What this thread is asked to do.
+pub enum Errand {
+    /// A request of the front end about pictures.
+    Wish(Request),
+    /// Save a finished picture and tell of it.
+    Save {
+        /// The job that made it.
+        job: JobId,
+        /// Its place in the job.
+        index: u32,
+        /// The picture.
+        picture: Arc<Picture>,
+    },
+    /// Tell this, after what came before.
+    Say(Event),
+    /// End.
+    Stop,
+}
+
+/// Work that others need not wait for.
+enum Slow {
+    Thumbnail { id: PictureId, side: u32 },
+    Open { id: PictureId },
+    Export(Export),
+}
+
+struct Export {
+    ids: VecDeque<PictureId>,
+    target: PathBuf,
+    format: ExportFormat,
+    written: Vec<PathBuf>,
+}
+
+/// The state of the thread.
+pub struct Keeper {
+    errands: Receiver<Errand>,
+    out: Outbox,
+    folder: PathBuf,
+    library: Option<Library>,
+    /// When and why the library could not be opened.
+    trouble: Option<(Instant, Error)>,
+    later: VecDeque<Slow>,
+    /// The job whose pictures could not be saved, and why, as it was told last.
+    complaint: Option<(JobId, String)>,
+}
+
+impl Keeper {
+    /// The thread's state at its start.
+    pub fn new(errands: Receiver<Errand>, out: Outbox, folder: PathBuf) -> Self {
+        Self { errands, out, folder, library: None, trouble: None, later: VecDeque::new(), complaint: None }
+    }
+
+    /// Works until the end is asked for.
+    pub fn run(mut self) {
+        if let Err(error) = guarded("Opening the library", || self.library().map(|_| ())) {
+            self.fail(error);
+        }
+        loop {
+            // Everything quick goes before the next piece of what is slow.
+            let errand = match self.later.is_empty() {
+                true => self.errands.recv().ok(),
+                false => match self.errands.try_recv() {
+                    Err(crossbeam_channel::TryRecvError::Empty) => {
+                        self.one_slow();
+                        continue;
+                    }
+                    errand => errand.ok(),
+                },
+            };
+            match errand {
+                Some(Errand::Wish(wish)) => {
+                    if let Err(error) = guarded("The library", || self.answer(wish)) {
+                        self.fail(error);
+                    }
+                }
+                Some(Errand::Save { job, index, picture }) => self.save(job, index, picture),
+                Some(Errand::Say(event)) => self.out.say(event),
+                Some(Errand::Stop) | None => return,
+            }
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        self.out.say(Event::Failed { message: error.message });
+    }
+
+    /// The library, opened at the first need, and tried again when it could not be.
+    fn library(&mut self) -> Result<&Library> {
+        if self.library.is_none() {
+            if let Some((when, error)) = &self.trouble
+                && when.elapsed() < RETRY
+            {
+                return Err(error.clone());
+            }
+            match Library::open(&self.folder) {
+                Ok((library, notices)) => {
+                    notices.into_iter().for_each(|message| self.out.say(Event::Notice { message }));
+                    self.library = Some(library);
+                }
+                Err(error) => {
+                    self.trouble = Some((Instant::now(), error.clone()));
+                    return Err(error);
+                }
+            }
+        }
+        self.library.as_ref().ok_or_else(|| Error::failed("The library is not open; start Kiln again."))
+    }
+
+    fn save(&mut self, job: JobId, index: u32, picture: Arc<Picture>) {
+        let entry = guarded("Saving the picture", || self.library()?.add(&picture));
+        let entry = entry
+            .map_err(|error| {
+                // A hundred pictures on a full disk are one trouble, not a hundred.
+                let complaint = Some((job, error.message.clone()));
+                if self.complaint != complaint {
+                    self.complaint = complaint;
+                    self.fail(error);
+                }
+            })
+            .ok();
+        self.out.say(Event::PictureDone { job, index, picture, entry });
+    }
+
+    fn answer(&mut self, wish: Request) -> Result<()> {
+        let changed = match wish {
+            Request::List { token, query } => {
+                let library = self.library()?;
+                let (entries, tags) = (library.list(&query)?, library.all_tags()?);
+                self.out.say(Event::Listed { token, entries, tags });
+                return Ok(());
+            }
+            Request::Compare { winner, loser } => {
+                self.library()?.compare(winner, loser)?;
+                self.out.say(Event::Compared { winner, loser });
+                return Ok(());
+            }
+            Request::ReadRecipe { path } => return self.read_recipe(path),
+            Request::Thumbnail { id, side } => {
+                self.later.push_back(Slow::Thumbnail { id, side });
+                return Ok(());
+            }
+            Request::Open { id } => {
+                self.later.push_back(Slow::Open { id });
+                return Ok(());
+            }
+            Request::Export { ids, target, format } => {
+                let export = self.start_export(ids.into(), target, format)?;
+                self.later.push_back(Slow::Export(export));
+                return Ok(());
+            }
+            Request::Rate { id, stars } => {
+                #[cfg(test)]
+                assert!(id != super::tests::PANIC_ID, "asked for by a test");
+                self.library()?.rate(id, stars).map(|()| id)?
+            }
+            Request::Favourite { id, on } => self.library()?.favourite(id, on).map(|()| id)?,
+            Request::Reject { id, on } => self.library()?.reject(id, on).map(|()| id)?,
+            Request::SetTags { id, tags } => self.library()?.set_tags(id, &tags).map(|()| id)?,
+            Request::Delete { id } => self.library()?.delete(id).map(|()| id)?,
+            Request::Restore { id } => self.library()?.restore(id).map(|()| id)?,
+            // These are for the other thread and never come here.
+            Request::LoadModel { .. }
+            | Request::Generate { .. }
+            | Request::Preview { .. }
+            | Request::Cancel { .. }
+            | Request::CancelAll
+            | Request::Shutdown => return Ok(()),
+        };
+        let entry = self.library()?.get(changed)?;
+        self.out.say(Event::Changed { entry });
+        Ok(())
+    }
+
+    fn read_recipe(&self, path: PathBuf) -> Result<()> {
+        let found = metadata::read_file(&path)?;
+        let recipe = found.recipe.ok_or_else(|| no_recipe(&path))?;
+        self.out.say(Event::RecipeRead { path, recipe: Box::new(recipe), exact: found.exact });
+        Ok(())
+    }
+
+    /// Does one piece of the slow work.
+    fn one_slow(&mut self) {
+        let Some(slow) = self.later.pop_front() else { return };
+        let done = guarded("The library", || {
+            match slow {
+                Slow::Thumbnail { id, side } => {
+                    let image = self.library()?.thumbnail(id, side)?;
+                    self.out.say(Event::Thumbnail { id, image });
+                }
+                Slow::Open { id } => {
+                    let picture = Arc::new(self.library()?.picture(id)?);
+                    self.out.say(Event::Opened { id, picture });
+                }
+                Slow::Export(export) => self.export_one(export)?,
+            }
+            Ok(())
+        });
+        if let Err(error) = done {
+            self.fail(error);
+        }
+    }
+
+    fn start_export(&mut self, ids: VecDeque<PictureId>, target: PathBuf, format: ExportFormat) -> Result<Export> {
+        if ids.len() > 1 && !target.exists() {
+            // The library takes pictures one by one, and must not take the folder for the name of a file.
+            std::fs::create_dir_all(&target).map_err(|e| Error::io("make the folder", &target, e))?;
+        } else if ids.is_empty() || (ids.len() > 1 && !target.is_dir()) {
+            // Refused with the library's own words.
+            let ids: Vec<PictureId> = ids.iter().copied().collect();
+            self.library()?.export(&ids, &target, format)?;
+        }
+        Ok(Export { ids, target, format, written: Vec::new() })
+    }
+
+    /// Writes one picture of an export; the rest waits behind other work.
+    fn export_one(&mut self, mut export: Export) -> Result<()> {
+        if let Some(id) = export.ids.pop_front() {
+            let paths = self.library()?.export(&[id], &export.target, export.format);
+            let paths = paths.map_err(|error| match export.written.len() {
+                0 => error,
+                n => Error { message: format!("{} {n} of the pictures were written before.", error.message), ..error },
+            })?;
+            export.written.extend(paths);
+        }
+        if export.ids.is_empty() {
+            self.out.say(Event::Exported { paths: export.written });
+        } else {
+            self.later.push_back(Slow::Export(export));
+        }
+        Ok(())
+    }
+}
+
+fn no_recipe(path: &Path) -> Error {
+    Error::failed(format!(
+        "{} holds no recipe; only pictures that Kiln or AUTOMATIC1111 wrote, and nobody changed, do.",
+        path.display()
+    ))
+}
