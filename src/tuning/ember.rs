@@ -21,7 +21,7 @@ pub const SIDE: usize = 256;
 /// Width and height of its latent.
 pub const LATENT_SIDE: usize = 16;
 /// Channels of a latent.
-pub const LATENT_CHANNELS: usize = 12;
+pub const LATENT_CHANNELS: usize = 16;
 /// Width of an encoded word.
 const WORD: usize = 256;
 
@@ -31,7 +31,7 @@ pub fn autoencoder_json(scaling_factor: f32, shift_factor: f32) -> Value {
         "_class_name": "AutoencoderKL", "_diffusers_version": "0.42.1",
         "in_channels": 3, "out_channels": 3,
         "down_block_types": (vec!["DownEncoderBlock2D"; 5]), "up_block_types": (vec!["UpDecoderBlock2D"; 5]),
-        "block_out_channels": [16, 32, 64, 128, 192], "layers_per_block": 1, "act_fn": "silu",
+        "block_out_channels": [16, 24, 48, 96, 128], "layers_per_block": 1, "act_fn": "silu",
         "latent_channels": LATENT_CHANNELS, "norm_num_groups": 8, "sample_size": SIDE,
         "scaling_factor": scaling_factor, "shift_factor": shift_factor, "force_upcast": false,
         "mid_block_add_attention": false, "use_quant_conv": false, "use_post_quant_conv": false,
