@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use kiln::model::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use kiln::model::autoencoder_tiny::{AutoencoderTiny, AutoencoderTinyConfig};
 use kiln::model::checkpoint::{Precision, Weights, save};
 use kiln::model::clip_text::{ClipText, ClipTextConfig};
 use kiln::model::unet::{Unet, UnetConditioning, UnetConfig};
@@ -64,6 +65,20 @@ fn round_trip<M: Module>(module: M, fresh: M, prefix: &str) -> M {
     let path = folder.path().join("model.safetensors");
     save(&module, prefix, &path, Precision::F32).expect("save");
     Weights::open(&path).expect("open").load(fresh, &[prefix]).expect("load")
+}
+
+#[test]
+fn tiny_autoencoders() {
+    for name in ["tiny_relu", "tiny_silu"] {
+        let golden = Golden::open(name);
+        let config: AutoencoderTinyConfig = golden.config();
+        let build = |seed| AutoencoderTiny::new(&mut Init::new(&Device::flex(), seed), &config).expect("build");
+        let model = golden.weights().load(build(1), &["w."]).expect("load");
+        for model in [model.clone(), round_trip(model, build(2), "")] {
+            close(name, model.encode(golden.picture("in.x")), golden.picture("out.latents"));
+            close(name, model.decode(golden.picture("in.z")), golden.picture("out.picture"));
+        }
+    }
 }
 
 #[test]

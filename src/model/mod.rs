@@ -4,7 +4,9 @@
 //! [`crate::kernels`]. The names of the fields are diffusers' own, so that [`checkpoint`] can derive every key of a
 //! safetensors file from the structure itself.
 
+pub mod autoencoder;
 pub mod autoencoder_kl;
+pub mod autoencoder_tiny;
 pub mod checkpoint;
 pub mod clip_text;
 pub mod config;

@@ -116,7 +116,7 @@ impl Pipeline {
         (w, h): (usize, usize),
         observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
     ) -> Result<Vec<f32>> {
-        let c = self.vae_config.latent_channels;
+        let c = self.vae_config.latent_channels();
         let mut solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
         let mut generator = TorchGenerator::new(recipe.seed);
         let mut noise = generator.randn_nhwc(h, w, c);
@@ -170,7 +170,7 @@ impl Pipeline {
         let n = words.dims()[0];
         let scale = solver.input_scale(i);
         let one: Vec<f32> = sample.iter().map(|v| v * scale).collect();
-        let shape = [n, h, w, self.vae_config.latent_channels];
+        let shape = [n, h, w, self.vae_config.latent_channels()];
         let x = Tensor::<4>::from_data(TensorData::new(one.repeat(n), shape), &self.device);
         let out = self.unet.forward(x, &vec![solver.timestep(i); n], words.clone(), conditioning)?;
         let mut out = values(out)?;
@@ -240,16 +240,16 @@ impl Pipeline {
         let fitted = picture.resize_to_fill(width, height, image::imageops::FilterType::Lanczos3).to_rgb8();
         let data: Vec<f32> = fitted.as_raw().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
         let x = Tensor::<4>::from_data(TensorData::new(data, [1, height as usize, width as usize, 3]), &self.device);
-        let mean = values(self.vae.encode(x).0)?;
-        let (scale, shift) = (self.vae_config.scaling_factor, self.vae_config.shift_factor.unwrap_or(0.0));
+        let mean = values(self.vae.encode(x))?;
+        let (scale, shift) = self.vae_config.scaling();
         Ok(mean.iter().map(|v| (v - shift) * scale).collect())
     }
 
     /// Latent `[h, w, c]` to RGB8, rounded as diffusers rounds.
     fn decode(&self, latent: &[f32], (w, h): (usize, usize)) -> Result<Vec<u8>> {
-        let (scale, shift) = (self.vae_config.scaling_factor, self.vae_config.shift_factor.unwrap_or(0.0));
+        let (scale, shift) = self.vae_config.scaling();
         let z: Vec<f32> = latent.iter().map(|v| v / scale + shift).collect();
-        let shape = [1, h, w, self.vae_config.latent_channels];
+        let shape = [1, h, w, self.vae_config.latent_channels()];
         let picture = self.vae.decode(Tensor::from_data(TensorData::new(z, shape), &self.device));
         Ok(values(picture)?.iter().map(|v| to_byte(*v)).collect())
     }

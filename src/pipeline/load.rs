@@ -2,7 +2,7 @@
 
 use super::extras::{Extras, class_width};
 use super::{ModelInfo, Pipeline};
-use crate::model::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::model::checkpoint::{Weights, sha256};
 use crate::model::clip_text::{ClipText, ClipTextConfig, PREFIXES};
 use crate::model::config::read_json;
@@ -82,7 +82,7 @@ impl Pipeline {
         let mut init = Init::new(device, 0);
         let text_config: ClipTextConfig = read_json(&path.join("text_encoder/config.json"))?;
         let unet_config: UnetConfig = read_json(&path.join("unet/config.json"))?;
-        let vae_config: AutoencoderKlConfig = read_json(&path.join("vae/config.json"))?;
+        let vae_config = AutoencoderConfig::from_json(read_json(&path.join("vae/config.json"))?)?;
         let scheduler: SchedulerConfig = read_json(&path.join("scheduler/scheduler_config.json"))?;
         scheduler.check()?;
         let extras: Extras = match path.join("kiln.json") {
@@ -96,7 +96,7 @@ impl Pipeline {
         progress(0.15);
         let unet = component(path, "unet", &[""], Unet::new(&mut init, &unet_config)?)?;
         progress(0.75);
-        let vae = component(path, "vae", &[""], AutoencoderKl::new(&mut init, &vae_config)?)?;
+        let vae = Autoencoder::load(&mut init, &vae_config, &Weights::of_component(&path.join("vae"))?)?;
         progress(0.9);
         let hash = checkpoint::sha256(&weight_files(path))?;
         let parameters = (text.num_params() + unet.num_params() + vae.num_params()) as u64;
@@ -126,17 +126,17 @@ fn check_fit(
     path: &Path,
     text: &ClipTextConfig,
     unet: &UnetConfig,
-    vae: &AutoencoderKlConfig,
+    vae: &AutoencoderConfig,
     extras: &Extras,
 ) -> Result<()> {
     text.check()?;
     unet.check()?;
     vae.check()?;
     let wrong = |what: String| Err(Error::failed(format!("{} does not fit together: {what}.", path.display())));
-    if unet.in_channels != vae.latent_channels || unet.out_channels != vae.latent_channels {
+    if unet.in_channels != vae.latent_channels() || unet.out_channels != vae.latent_channels() {
         return wrong(format!(
             "the denoiser works on {} channels, the autoencoder on {}",
-            unet.in_channels, vae.latent_channels
+            unet.in_channels, vae.latent_channels()
         ));
     }
     if unet.cross_attention_dim.at(0) != text.hidden_size {
@@ -153,7 +153,7 @@ fn check_fit(
             return wrong(format!("the denoiser wants {wanted} slider numbers, kiln.json describes {made}"));
         }
     }
-    if extras.preview.as_ref().is_some_and(|p| p.matrix.len() != vae.latent_channels) {
+    if extras.preview.as_ref().is_some_and(|p| p.matrix.len() != vae.latent_channels()) {
         return wrong("the preview in kiln.json has another number of channels".into());
     }
     Ok(())

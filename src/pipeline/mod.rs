@@ -7,7 +7,7 @@ mod load;
 
 pub use load::{hash_file, locate_model};
 
-use crate::model::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::model::clip_text::{ClipText, ClipTextConfig};
 use crate::model::tokenizer::Tokenizer;
 use crate::model::unet::{Unet, UnetConfig};
@@ -94,8 +94,8 @@ pub struct Pipeline {
     text_config: ClipTextConfig,
     unet: Unet,
     unet_config: UnetConfig,
-    vae: AutoencoderKl,
-    vae_config: AutoencoderKlConfig,
+    vae: Autoencoder,
+    vae_config: AutoencoderConfig,
     scheduler: SchedulerConfig,
     device: Device,
     /// Prompts and their encodings, the last used last.

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -52,6 +52,15 @@ def autoencoder(name, **config):
     moments = model.encode(x).latent_dist
     write(name, "autoencoder_kl", model, model.config, {"x": x, "z": z},
           {"mean": moments.mean, "logvar": moments.logvar, "picture": model.decode(z).sample})
+
+
+def tiny(name, **config):
+    model = randomise(AutoencoderTiny(**config))
+    down = 2 ** (len(config["num_encoder_blocks"]) - 1)
+    x = torch.rand(2, 3, 2 * down, 3 * down) * 2 - 1
+    z = torch.randn(2, config["latent_channels"], 3, 2) * 2
+    write(name, "autoencoder_tiny", model, model.config, {"x": x, "z": z},
+          {"latents": model.encode(x).latents, "picture": model.decode(z).sample})
 
 
 def unet(name, size=(8, 8), **config):
@@ -115,3 +124,7 @@ with torch.no_grad():
          max_position_embeddings=11, hidden_act="quick_gelu", eos_token_id=49)
     clip("clip_gelu", hidden_size=8, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2,
          max_position_embeddings=9, hidden_act="gelu", eos_token_id=2)
+    # Last, so that the files above stay what they were.
+    for name, act in [("tiny_relu", "relu"), ("tiny_silu", "silu")]:
+        tiny(name, encoder_block_out_channels=(6, 6, 6), decoder_block_out_channels=(6, 6, 6), latent_channels=4,
+             num_encoder_blocks=(1, 2, 1), num_decoder_blocks=(2, 1, 1), act_fn=act)

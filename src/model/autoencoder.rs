@@ -1,0 +1,116 @@
+//! Whichever autoencoder a checkpoint brings, behind one face.
+
+use super::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use super::autoencoder_tiny::{AutoencoderTiny, AutoencoderTinyConfig};
+use super::checkpoint::Weights;
+use super::config::unsupported;
+use super::init::Init;
+use crate::{Error, Result};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use serde_json::Value;
+
+/// `vae/config.json` of either kind.
+#[derive(Debug, Clone)]
+pub enum AutoencoderConfig {
+    /// `AutoencoderKL`.
+    Kl(AutoencoderKlConfig),
+    /// `AutoencoderTiny`.
+    Tiny(AutoencoderTinyConfig),
+}
+
+impl AutoencoderConfig {
+    /// Reads a configuration by its `_class_name`; without one it is an `AutoencoderKL`.
+    ///
+    /// # Errors
+    /// When the class is another, or a field has the wrong type.
+    pub fn from_json(value: Value) -> Result<Self> {
+        let class = value.get("_class_name").and_then(Value::as_str).unwrap_or("AutoencoderKL").to_string();
+        let wrong = |e: serde_json::Error| {
+            Error::failed(format!("The autoencoder's config.json cannot be used: {e}; fetch the checkpoint again."))
+        };
+        match class.as_str() {
+            "AutoencoderKL" => serde_json::from_value(value).map(Self::Kl).map_err(wrong),
+            "AutoencoderTiny" => serde_json::from_value(value).map(Self::Tiny).map_err(wrong),
+            other => Err(unsupported("autoencoder", "_class_name", other)),
+        }
+    }
+
+    /// Refuses what the modules cannot do.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Kl(config) => config.check(),
+            Self::Tiny(config) => config.check(),
+        }
+    }
+
+    /// How many times smaller than the picture a latent is.
+    pub fn downscale(&self) -> usize {
+        match self {
+            Self::Kl(config) => config.downscale(),
+            Self::Tiny(config) => config.downscale(),
+        }
+    }
+
+    /// Channels of a latent.
+    pub fn latent_channels(&self) -> usize {
+        match self {
+            Self::Kl(config) => config.latent_channels,
+            Self::Tiny(config) => config.latent_channels,
+        }
+    }
+
+    /// Scale and shift between the autoencoder's latents and the denoiser's: `(z - shift) * scale`.
+    pub fn scaling(&self) -> (f32, f32) {
+        match self {
+            Self::Kl(config) => (config.scaling_factor, config.shift_factor.unwrap_or(0.0)),
+            Self::Tiny(config) => (config.scaling_factor, config.shift_factor.unwrap_or(0.0)),
+        }
+    }
+}
+
+/// An autoencoder of either kind.
+#[derive(Debug)]
+pub enum Autoencoder {
+    /// `AutoencoderKL`.
+    Kl(AutoencoderKl),
+    /// `AutoencoderTiny`.
+    Tiny(AutoencoderTiny),
+}
+
+impl Autoencoder {
+    /// Builds the modules and fills them from a component's weights.
+    ///
+    /// # Errors
+    /// When the weights do not fit the configuration.
+    pub fn load(init: &mut Init, config: &AutoencoderConfig, weights: &Weights) -> Result<Self> {
+        Ok(match config {
+            AutoencoderConfig::Kl(config) => Self::Kl(weights.load(AutoencoderKl::new(init, config)?, &[""])?),
+            AutoencoderConfig::Tiny(config) => Self::Tiny(weights.load(AutoencoderTiny::new(init, config)?, &[""])?),
+        })
+    }
+
+    /// Number of weights.
+    pub fn num_params(&self) -> usize {
+        match self {
+            Self::Kl(model) => model.num_params(),
+            Self::Tiny(model) => model.num_params(),
+        }
+    }
+
+    /// `[n, h, w, 3]` in -1..=1 to the most likely latents `[n, h', w', latent]`, before scaling.
+    pub fn encode(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Kl(model) => model.encode(x).0,
+            Self::Tiny(model) => model.encode(x),
+        }
+    }
+
+    /// Unscaled latents `[n, h', w', latent]` to pictures `[n, h, w, 3]`, about -1..=1.
+    pub fn decode(&self, z: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Kl(model) => model.decode(z),
+            Self::Tiny(model) => model.decode(z),
+        }
+    }
+}
