@@ -87,7 +87,11 @@ fn dispatch(command: Option<Command>, output: &Output) -> Result<()> {
 }
 
 fn studio() -> Result<()> {
-    Err(Error::failed("This build has no window yet: `kiln generate --help` shows how to make pictures without it."))
+    kiln::studio::run(kiln::studio::Options {
+        library: kiln::library::Library::default_folder()?,
+        model: "ember".into(),
+        device: kiln::pipeline::device::DeviceChoice::Auto,
+    })
 }
 
 /// What clap has to say, in one line; `None` when it was asked for help or the version and has given it.

@@ -136,7 +136,8 @@ fn check_fit(
     if unet.in_channels != vae.latent_channels() || unet.out_channels != vae.latent_channels() {
         return wrong(format!(
             "the denoiser works on {} channels, the autoencoder on {}",
-            unet.in_channels, vae.latent_channels()
+            unet.in_channels,
+            vae.latent_channels()
         ));
     }
     if unet.cross_attention_dim.at(0) != text.hidden_size {

@@ -32,7 +32,7 @@ pub fn autoencoder_json(scaling_factor: f32, shift_factor: f32) -> Value {
         "in_channels": 3, "out_channels": 3,
         "down_block_types": (vec!["DownEncoderBlock2D"; 5]), "up_block_types": (vec!["UpDecoderBlock2D"; 5]),
         "block_out_channels": [16, 24, 48, 96, 128], "layers_per_block": 1, "act_fn": "silu",
-        "latent_channels": LATENT_CHANNELS, "norm_num_groups": 8, "sample_size": SIDE,
+        "latent_channels": LATENT_CHANNELS, "norm_num_groups": 1, "sample_size": SIDE,
         "scaling_factor": scaling_factor, "shift_factor": shift_factor, "force_upcast": false,
         "mid_block_add_attention": false, "use_quant_conv": false, "use_post_quant_conv": false,
     })

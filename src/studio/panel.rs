@@ -1,0 +1,236 @@
+//! The left panel: what the next pictures are made of.
+
+use super::app::Model;
+use super::form::{MAX_COUNT, SeedMode, random_seed};
+use super::icons::{self, Icon};
+use super::{App, theme, widgets};
+use crate::recipe::{CFG_RANGE, SIDE_RANGE, STEP_RANGE};
+use crate::sampler::SamplerKind;
+use egui::{Align, ComboBox, DragValue, Layout, Rect, RichText, ScrollArea, Slider, Ui, Vec2, vec2};
+
+impl App {
+    /// Draws the panel.
+    pub(super) fn panel_ui(&mut self, ui: &mut Ui) {
+        self.brand_ui(ui);
+        ui.add_space(4.0);
+        self.preview_ui(ui);
+        ui.add_space(4.0);
+        let room = (ui.available_height() - self.footer_height - 8.0).max(120.0);
+        // The bar floats in the panel's margin.
+        let scroll = ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, false]);
+        scroll.show(ui, |ui| {
+            ui.set_width(ui.available_width() - 10.0);
+            self.prompt_ui(ui);
+            ui.add_space(8.0);
+            self.sliders_ui(ui);
+            self.mix_ui(ui);
+            self.advanced_ui(ui);
+            ui.add_space(12.0);
+        });
+        let top = ui.cursor().top();
+        ui.painter().hline(ui.max_rect().x_range().expand(16.0), top, egui::Stroke::new(1.0, theme::LINE));
+        ui.add_space(6.0);
+        self.footer_ui(ui);
+        self.footer_height = ui.cursor().top() - top;
+    }
+
+    fn brand_ui(&mut self, ui: &mut Ui) {
+        ui.horizontal(|ui| {
+            ui.set_height(28.0);
+            let (rect, _) = ui.allocate_exact_size(Vec2::splat(22.0), egui::Sense::hover());
+            icons::paint(ui.painter(), rect, Icon::Flame, theme::EMBER, true);
+            ui.label(RichText::new("Kiln").font(theme::strong(18.0)));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.model_menu(ui));
+        });
+    }
+
+    fn model_menu(&mut self, ui: &mut Ui) {
+        let name = match &self.model {
+            Model::Ready { info, .. } => display_name(&info.name),
+            Model::Loading { name, .. } | Model::Failed { name, .. } => display_name(name),
+        };
+        let summary = self.info().map(|i| i.summary.clone()).unwrap_or_default();
+        let text = RichText::new(format!("{name}  ⏷")).size(13.0);
+        let ctx = ui.ctx().clone();
+        let menu = ui.menu_button(text, |ui| {
+            ui.set_min_width(200.0);
+            if !summary.is_empty() {
+                widgets::hint(ui, summary);
+                ui.separator();
+            }
+            if ui.button("Ember, the model of this house").clicked() {
+                self.link.send(crate::worker::Request::LoadModel { name: "ember".into() });
+            }
+            if ui.button("Another model from a folder…").clicked() {
+                self.choose_model(&ctx);
+            }
+        });
+        menu.response.on_hover_text("The model that makes the pictures");
+    }
+
+    fn advanced_ui(&mut self, ui: &mut Ui) {
+        let Some(info) = self.info() else { return };
+        let form = &mut self.settings.form;
+        let defaults = &info.defaults;
+        let (width, height) = (form.width.unwrap_or(defaults.width), form.height.unwrap_or(defaults.height));
+        let steps = form.steps.unwrap_or(defaults.steps);
+        let note = format!("{width} × {height}, {}", widgets::count(steps as usize, "step"));
+        ui.add_space(4.0);
+        widgets::fold(ui, "Advanced", &mut self.settings.folds[1], &note);
+        if !self.settings.folds[1] {
+            return;
+        }
+        let row = |ui: &mut Ui, text: &str, add: &mut dyn FnMut(&mut Ui)| {
+            ui.horizontal(|ui| {
+                let label = ui.add_sized(vec2(88.0, 24.0), left_label(text));
+                ui.label_inputs_by(label.id, |ui| add(ui));
+            });
+        };
+        let mut value = steps;
+        row(ui, "Steps", &mut |ui| {
+            ui.spacing_mut().slider_width = (ui.available_width() - 52.0).max(60.0);
+            let slider = Slider::new(&mut value, *STEP_RANGE.start()..=60).clamping(egui::SliderClamping::Never);
+            if ui.add(slider).changed() {
+                form.steps = Some(value.clamp(*STEP_RANGE.start(), *STEP_RANGE.end()));
+            }
+        });
+        let mut value = form.cfg_scale.unwrap_or(defaults.cfg_scale);
+        row(ui, "Guidance", &mut |ui| {
+            ui.spacing_mut().slider_width = (ui.available_width() - 52.0).max(60.0);
+            let slider = Slider::new(&mut value, 0.0..=15.0).clamping(egui::SliderClamping::Never).fixed_decimals(1);
+            let help = "How closely the picture follows the words; 1 switches the guidance off.";
+            if ui.add(slider).on_hover_text(help).changed() {
+                form.cfg_scale = Some(value.clamp(*CFG_RANGE.start(), *CFG_RANGE.end()));
+            }
+        });
+        let chosen = form.sampler.clone().unwrap_or_else(|| defaults.sampler.clone());
+        row(ui, "Sampler", &mut |ui| {
+            let kinds = SamplerKind::ALL;
+            let label = kinds.iter().find(|k| k.name() == chosen).map_or(chosen.as_str(), |k| k.label());
+            ComboBox::from_id_salt("sampler").width(ui.available_width()).selected_text(label).show_ui(ui, |ui| {
+                for kind in kinds {
+                    if ui.selectable_label(kind.name() == chosen, kind.label()).clicked() {
+                        form.sampler = Some(kind.name().into());
+                    }
+                }
+            });
+        });
+        let multiple = info.size_multiple.max(1);
+        let range = SIDE_RANGE.start().div_ceil(multiple) * multiple..=SIDE_RANGE.end() / multiple * multiple;
+        let (mut w, mut h) = (width, height);
+        row(ui, "Size", &mut |ui| {
+            let side = |value: &mut u32, ui: &mut Ui, name: &str| {
+                let drag = DragValue::new(value).range(range.clone()).speed(f64::from(multiple) / 12.0).suffix(" px");
+                ui.add_sized(vec2(84.0, 28.0), drag).accessible_name(name);
+            };
+            side(&mut w, ui, "Width");
+            ui.label("×");
+            side(&mut h, ui, "Height");
+        });
+        let round = |v: u32| ((v + multiple / 2) / multiple * multiple).clamp(*range.start(), *range.end());
+        if w != width {
+            form.width = Some(round(w));
+        }
+        if h != height {
+            form.height = Some(round(h));
+        }
+        if let Some(source) = &mut form.source {
+            let mut gone = false;
+            row(ui, "Start from", &mut |ui| {
+                let name = source.path.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
+                ui.add(egui::Label::new(name).truncate()).on_hover_text(&source.path);
+                gone = icons::button(ui, Icon::Close, "Start from noise instead").clicked();
+            });
+            row(ui, "Strength", &mut |ui| _ = ui.add(Slider::new(&mut source.denoising_strength, 0.0..=1.0)));
+            if gone {
+                form.source = None;
+            }
+        }
+        let touched = [form.steps.is_some(), form.cfg_scale.is_some(), form.sampler.is_some(), form.width.is_some()];
+        if (touched.contains(&true) || form.height.is_some()) && ui.button("Back to the model's own values").clicked() {
+            (form.steps, form.cfg_scale, form.sampler, form.width, form.height) = (None, None, None, None, None);
+        }
+    }
+
+    fn footer_ui(&mut self, ui: &mut Ui) {
+        ui.spacing_mut().item_spacing.y = 8.0;
+        let locked = self.settings.form.seed_mode == SeedMode::Locked;
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let label = ui.add_sized(vec2(56.0, 26.0), left_label("Pictures"));
+            let why = "One locked seed gives one picture. Choose Random or Fixed for more.";
+            ui.add_enabled_ui(!locked, |ui| {
+                for number in [1, 4, 8, 16, 40] {
+                    let chosen = self.settings.form.pictures() == number;
+                    let chip = widgets::chip(ui, &number.to_string(), chosen);
+                    let name = widgets::count(number as usize, "picture");
+                    if chip.accessible_name(name).on_disabled_hover_text(why).clicked() {
+                        self.settings.form.count = number;
+                    }
+                }
+                let mut count = self.settings.form.pictures();
+                let drag = DragValue::new(&mut count).range(1..=MAX_COUNT).speed(0.15);
+                let size = vec2(ui.available_width(), 26.0);
+                let drag = ui.add_sized(size, drag).labelled_by(label.id).on_hover_text("1 to 64: drag or type");
+                if drag.on_disabled_hover_text(why).changed() {
+                    self.settings.form.count = count;
+                }
+            });
+        });
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let label = ui.add_sized(vec2(56.0, 26.0), left_label("Seed"));
+            let choices = [
+                (SeedMode::Random, "Random", "A new seed at every Generate"),
+                (SeedMode::Fixed, "Fixed", "Starts at this seed and counts up from picture to picture"),
+                (SeedMode::Locked, "Locked", "Always this seed: only words and sliders change the picture"),
+            ];
+            widgets::segments(ui, &mut self.settings.form.seed_mode, &choices, 164.0);
+            let form = &mut self.settings.form;
+            let seed = DragValue::new(&mut form.seed).speed(0.3).range(0..=u64::from(u32::MAX));
+            let size = vec2(ui.available_width() - 32.0, 28.0);
+            let field = ui.add_sized(size, seed).labelled_by(label.id).on_hover_text("Seed of the next picture");
+            if field.changed() && form.seed_mode == SeedMode::Random {
+                // Who chooses a seed wants to keep it.
+                form.seed_mode = SeedMode::Fixed;
+            }
+            if icons::button(ui, Icon::Dice, "New seed").clicked() {
+                form.seed = random_seed();
+            }
+        });
+        let can = self.can_generate();
+        let number = self.settings.form.pictures();
+        let text = if number == 1 { "Generate".into() } else { format!("Generate {number}") };
+        let keys = egui::KeyboardShortcut::new(egui::Modifiers::COMMAND, egui::Key::Enter);
+        let keys = ui.ctx().format_shortcut(&keys);
+        let mut button = widgets::main_button(ui, &text, &keys, can.is_ok()).accessible_name("Generate");
+        if let Err(why) = can {
+            button = button.on_disabled_hover_text(why);
+        }
+        if button.clicked() {
+            self.generate();
+        }
+        // What the panel's margin does not give.
+        ui.allocate_rect(Rect::from_min_size(ui.cursor().min, vec2(1.0, 0.0)), egui::Sense::hover());
+    }
+}
+
+/// A label that stands at the left of its place.
+fn left_label(text: &str) -> impl egui::Widget {
+    let text = RichText::new(text).size(13.0).color(theme::MUTED);
+    move |ui: &mut Ui| {
+        let size = ui.available_size();
+        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_size(size);
+            ui.label(text)
+        })
+        .inner
+    }
+}
+
+/// A model's name as people write it: the last part of a path, with a capital letter.
+pub fn display_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(name);
+    let mut letters = last.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

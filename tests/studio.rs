@@ -1,0 +1,283 @@
+//! The window, driven by the names that a screen reader hears, over the real worker with a tiny checkpoint.
+
+use egui_kittest::kittest::{NodeT as _, Queryable};
+use egui_kittest::{Harness, Node};
+use kiln::library::{ExportFormat, Library, Query};
+use kiln::pipeline::device::DeviceChoice;
+use kiln::studio::{App, Dialogs};
+use kiln::worker::{Options, Worker};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longest wait for the worker.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Answers every dialog with places in one folder.
+struct Answers(PathBuf);
+
+impl Dialogs for Answers {
+    fn save_file(&self, _: &str, format: ExportFormat) -> Option<PathBuf> {
+        Some(self.0.join("exported").with_extension(format.extension()))
+    }
+    fn pick_folder(&self, _: &str) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+}
+
+fn tiny() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden/tiny_pipeline").display().to_string()
+}
+
+fn open<'a>(library: &Path, model: &str, size: [f32; 2]) -> Harness<'a, App> {
+    let options = Options { library: library.into(), model: model.into(), device: DeviceChoice::Cpu };
+    let app = App::new(Worker::start(options, || {}), Arc::new(Answers(library.join("out"))), library, model);
+    std::fs::create_dir_all(library.join("out")).expect("folder");
+    let builder = Harness::builder().with_size(size).with_max_steps(400);
+    let builder = if std::env::var_os("KILN_SCREENSHOTS").is_some() { builder.wgpu() } else { builder };
+    builder.build_ui_state(|ui, app: &mut App| app.ui(ui), app)
+}
+
+/// Draws frames until the condition holds.
+fn until(harness: &mut Harness<'_, App>, what: &str, condition: impl Fn(&Harness<'_, App>) -> bool) {
+    let began = Instant::now();
+    loop {
+        harness.step();
+        if condition(harness) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}; the window holds {:?}", names(harness));
+        std::thread::sleep(Duration::from_millis(4));
+    }
+}
+
+fn names(harness: &Harness<'_, App>) -> Vec<String> {
+    harness.root().children_recursive().filter_map(|n| n.accesskit_node().label()).collect()
+}
+
+fn has(harness: &Harness<'_, App>, start: &str) -> bool {
+    names(harness).iter().any(|n| n.starts_with(start))
+}
+
+/// The pictures on the wall, as they are spoken of.
+fn pictures(harness: &Harness<'_, App>) -> Vec<String> {
+    names(harness).into_iter().filter(|n| n.starts_with("Picture ") && n.contains(": ")).collect()
+}
+
+fn starting<'t>(harness: &'t Harness<'_, App>, start: &str) -> Node<'t> {
+    let found = harness
+        .root()
+        .children_recursive()
+        .find(|n| n.accesskit_node().label().is_some_and(|label| label.starts_with(start)));
+    found.unwrap_or_else(|| panic!("nothing is called {start}…: {:?}", names(harness)))
+}
+
+fn press(harness: &mut Harness<'_, App>, name: &str) {
+    harness.get_by_label(name).click();
+    harness.step();
+}
+
+fn write(harness: &mut Harness<'_, App>, text: &str) {
+    harness.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").focus();
+    harness.step();
+    harness.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").type_text(text);
+    harness.step();
+}
+
+fn ready(harness: &mut Harness<'_, App>) {
+    until(harness, "the model", |h| has(h, "Tiny_pipeline ·") || has(h, "Tiny ·") || has(h, "Ember ·"));
+}
+
+#[test]
+fn type_generate_rate_keep_and_find_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    write(&mut window, "a red fox");
+    press(&mut window, "4 pictures");
+    press(&mut window, "Generate");
+    until(&mut window, "four pictures", |h| pictures(h).len() == 4 && !has(h, "Cancel"));
+    assert!(pictures(&window).iter().all(|p| p.contains("a red fox")), "{:?}", pictures(&window));
+
+    // Rating by key, favourite by button.
+    starting(&window, "Picture 2:").focus();
+    window.step();
+    window.key_press(egui::Key::Num4);
+    until(&mut window, "four stars", |h| pictures(h).iter().any(|p| p.starts_with("Picture 2:") && p.contains("4 stars")));
+    starting(&window, "Picture 3:").hover();
+    window.step();
+    window.step();
+    press(&mut window, "Mark picture 3");
+    until(&mut window, "a favourite", |h| pictures(h).iter().any(|p| p.starts_with("Picture 3:") && p.contains("favourite")));
+
+    // A later start finds all of it.
+    drop(window);
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    press(&mut window, "All");
+    until(&mut window, "the pictures of before", |h| pictures(h).len() == 4);
+    let told = pictures(&window);
+    assert!(told.iter().any(|p| p.starts_with("Picture 2:") && p.contains("4 stars")), "{told:?}");
+    press(&mut window, "Favourites");
+    until(&mut window, "one favourite", |h| pictures(h).len() == 1 && pictures(h)[0].starts_with("Picture 3:"));
+    // The prompt is where it was left.
+    let prompt = window.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").value();
+    assert_eq!(prompt.as_deref(), Some("a red fox"));
+}
+
+#[test]
+fn a_slider_gives_a_preview_and_marks_unknown_words() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    write(&mut window, "a red foxx");
+    until(&mut window, "the unknown word", |h| has(h, "“foxx” is"));
+    let before = names(&window).iter().filter(|n| n.starts_with("Preview")).count();
+    window.get_by_role_and_label(egui::accesskit::Role::Slider, "Warmth").increment_accesskit();
+    until(&mut window, "a preview", |h| {
+        names(h).iter().any(|n| n.starts_with("Preview") && (n.contains("ms") || n.contains(" s")))
+            || names(h).iter().filter(|n| n.starts_with("Preview")).count() > before
+    });
+}
+
+#[test]
+fn cancel_stops_a_long_job_at_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    write(&mut window, "waves");
+    press(&mut window, "40 pictures");
+    press(&mut window, "Generate");
+    until(&mut window, "the first picture", |h| !pictures(h).is_empty() && has(h, "Cancel"));
+    press(&mut window, "Cancel");
+    let began = Instant::now();
+    until(&mut window, "the end of the job", |h| !has(h, "Cancel"));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let made = pictures(&window).len();
+    assert!((1..40).contains(&made), "{made} pictures");
+    let (library, _) = Library::open(folder.path()).expect("library");
+    let query = Query::default();
+    until(&mut window, "all finished pictures saved", |_| library.count(&query).is_ok_and(|n| n >= made));
+}
+
+#[test]
+fn compare_two_and_export_one() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    write(&mut window, "mountains");
+    press(&mut window, "4 pictures");
+    press(&mut window, "Generate");
+    until(&mut window, "four pictures", |h| pictures(h).len() == 4 && !has(h, "Cancel"));
+
+    starting(&window, "Picture 1:").click();
+    window.step();
+    starting(&window, "Picture 4:").click_modifiers(egui::Modifiers::COMMAND);
+    window.step();
+    window.key_press(egui::Key::C);
+    until(&mut window, "the comparison", |h| has(h, "Left is better"));
+    press(&mut window, "Left is better");
+    let (library, _) = Library::open(folder.path()).expect("library");
+    until(&mut window, "the choice", |_| library.comparisons().is_ok_and(|c| c.len() == 1));
+
+    until(&mut window, "the wall", |h| {
+        if has(h, "Left is better") {
+            h.key_press(egui::Key::Escape);
+        }
+        !pictures(h).is_empty()
+    });
+    starting(&window, "Picture 1:").focus();
+    window.step();
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::S);
+    let target = folder.path().join("out");
+    until(&mut window, "the exported file", |_| {
+        std::fs::read_dir(&target).is_ok_and(|files| files.flatten().any(|f| f.path().extension().is_some()))
+    });
+    let file = std::fs::read_dir(&target).expect("folder").flatten().next().expect("file").path();
+    let found = kiln::library::metadata::read_file(&file).expect("a picture");
+    assert_eq!(found.recipe.expect("its recipe").prompt, "mountains");
+}
+
+#[test]
+fn a_model_that_is_not_there_is_said_and_the_window_lives() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), "/no/such/model", [1024.0, 640.0]);
+    until(&mut window, "the sentence", |h| has(h, "Model could not be loaded"));
+    press(&mut window, "All");
+    window.step();
+}
+
+#[test]
+fn damaged_settings_are_set_aside_and_said() {
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::write(folder.path().join("settings.json"), b"{ not json").expect("file");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    assert!(names(&window).iter().any(|n| n.contains("settings")), "{:?}", names(&window));
+}
+
+/// Pictures of the window for `screenshots/`: `KILN_SCREENSHOTS=1 cargo test --release --test studio -- --ignored`.
+#[test]
+#[ignore = "makes the pictures in screenshots/"]
+fn screenshots() {
+    assert!(std::env::var_os("KILN_SCREENSHOTS").is_some(), "set KILN_SCREENSHOTS=1, so that the window is painted");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ember = root.join("models/ember");
+    let model = if ember.join("model_index.json").is_file() { "ember".to_string() } else { tiny() };
+    for size in [[1280.0, 800.0], [1920.0, 1080.0]] {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut window = open(folder.path(), &model, size);
+        let save = |window: &mut Harness<'_, App>, name: &str| {
+            (0..6).for_each(|_| window.step());
+            let picture = window.render().expect("a picture of the window");
+            let path = root.join(format!("screenshots/{name}-{}x{}.png", size[0], size[1]));
+            std::fs::create_dir_all(root.join("screenshots")).expect("folder");
+            picture.save(&path).expect("save");
+        };
+        ready(&mut window);
+        save(&mut window, "start");
+        let prompts = [
+            "a red fox in front of misty blue mountains, calm",
+            "gold kaleidoscope",
+            "an owl in front of a night sky, purple",
+            "stained glass in rainbow colours",
+        ];
+        press(&mut window, "8 pictures");
+        for prompt in prompts {
+            window.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").focus();
+            window.step();
+            window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+            window.step();
+            write(&mut window, prompt);
+            press(&mut window, "Generate");
+            let all = pictures(&window).len();
+            if prompt == prompts[3] {
+                until(&mut window, "pictures", |h| pictures(h).len() > all + 2);
+                save(&mut window, "generating");
+            }
+            until(&mut window, "pictures", |h| !has(h, "Cancel"));
+        }
+        for (picture, key) in [(1, egui::Key::Num5), (3, egui::Key::Num4), (6, egui::Key::F), (10, egui::Key::Num5)] {
+            starting(&window, &format!("Picture {picture}:")).focus();
+            window.step();
+            window.key_press(key);
+            (0..4).for_each(|_| window.step());
+        }
+        save(&mut window, "wall");
+        starting(&window, "Picture 1:").focus();
+        window.step();
+        window.key_press(egui::Key::Enter);
+        std::thread::sleep(Duration::from_millis(300));
+        save(&mut window, "view");
+        window.key_press(egui::Key::Escape);
+        window.step();
+        starting(&window, "Picture 1:").click();
+        window.step();
+        starting(&window, "Picture 4:").click_modifiers(egui::Modifiers::COMMAND);
+        window.step();
+        window.key_press(egui::Key::C);
+        until(&mut window, "the comparison", |h| has(h, "Left is better"));
+        std::thread::sleep(Duration::from_millis(300));
+        save(&mut window, "compare");
+    }
+}
