@@ -104,7 +104,8 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
 fn hear(event: &Event, last: &mut Option<Instant>, output: &Output) -> Result<()> {
     match event {
         Event::Progress { part, done, of, seconds_left } => {
-            output.progress(&format!("Measuring {part}: picture {done} of {of}, {} left", duration(*seconds_left)));
+            let left = seconds_left.map(|seconds| format!(", {} left", duration(seconds))).unwrap_or_default();
+            output.progress(&format!("Measuring {part}: picture {done} of {of}{left}"));
             if last.is_some_and(|last| last.elapsed() < PAUSE) {
                 return Ok(());
             }

@@ -65,7 +65,8 @@ pub fn mean_distance(set: &[Vec<f32>]) -> f64 {
     mean(&distances)
 }
 
-fn squared(a: &[f32], b: &[f32]) -> f64 {
+/// Squared Euclidean distance.
+pub fn squared(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
@@ -187,53 +188,6 @@ fn eigen(matrix: &Matrix) -> (Vec<f64>, Matrix) {
     ((0..n).map(|i| a[i][i]).collect(), vectors)
 }
 
-/// Linear discriminant analysis: the class whose mean is nearest when distances are measured by the spread that the
-/// classes have in common (Fisher 1936), shrunk towards the identity so that few examples suffice.
-#[derive(Debug, Clone)]
-pub struct Classifier {
-    whiten: Matrix,
-    means: Vec<Vec<f64>>,
-}
-
-impl Classifier {
-    /// Learns from examples of each class; classes without examples are never answered.
-    pub fn learn(classes: &[Vec<Vec<f32>>]) -> Self {
-        let size = classes.iter().flatten().next().map_or(0, Vec::len);
-        let mut within: Matrix = vec![vec![0.0; size]; size];
-        let total: usize = classes.iter().map(Vec::len).sum();
-        let mut centres = Vec::new();
-        for class in classes {
-            let (centre, covariance) = moments(class);
-            for (row, add) in within.iter_mut().zip(&covariance) {
-                row.iter_mut().zip(add).for_each(|(cell, v)| *cell += v * class.len() as f64 / total.max(1) as f64);
-            }
-            centres.push(if class.is_empty() { Vec::new() } else { centre });
-        }
-        let level = (0..size).map(|i| within[i][i]).sum::<f64>() / size.max(1) as f64;
-        for (i, row) in within.iter_mut().enumerate() {
-            row[i] += 0.1 * level + 1e-6;
-        }
-        let whiten = symmetric_function(&within, |value| 1.0 / value.max(1e-9).sqrt());
-        let means = centres.iter().map(|centre| transform(&whiten, centre.iter().copied())).collect();
-        Self { whiten, means }
-    }
-
-    /// The index of the likeliest class; 0 when nothing was learnt.
-    pub fn classify(&self, features: &[f32]) -> usize {
-        let point = transform(&self.whiten, features.iter().map(|f| f64::from(*f)));
-        let distance = |mean: &Vec<f64>| mean.iter().zip(&point).map(|(m, p)| (m - p).powi(2)).sum::<f64>();
-        let known = self.means.iter().enumerate().filter(|(_, mean)| !mean.is_empty());
-        known.min_by(|a, b| distance(a.1).total_cmp(&distance(b.1))).map_or(0, |(index, _)| index)
-    }
-}
-
-fn transform(matrix: &Matrix, vector: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
-    if vector.clone().next().is_none() {
-        return Vec::new();
-    }
-    matrix.iter().map(|row| row.iter().zip(vector.clone()).map(|(m, v)| m * v).sum()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,16 +227,5 @@ mod tests {
         let found = frechet(&make(1, 1.0, 0.0), &make(2, 2.0, 0.5));
         assert!((found - 3.0 * (0.25 + 1.0)).abs() < 0.25, "{found}");
         assert!(frechet(&make(1, 1.0, 0.0), &make(1, 1.0, 0.0)) < 1e-6);
-    }
-
-    #[test]
-    fn the_classifier_looks_past_a_loud_feature() {
-        // The first feature is loud and says nothing, the second is quiet and says all.
-        let class = |seed: u64, mean: f32| -> Vec<Vec<f32>> {
-            noise(200, seed).chunks(2).map(|v| vec![v[0] * 3.0, v[1] * 0.3 + mean]).collect()
-        };
-        let classifier = Classifier::learn(&[class(1, 0.0), class(2, 1.5), Vec::new()]);
-        let right = |set: Vec<Vec<f32>>, wanted: usize| set.iter().filter(|v| classifier.classify(v) == wanted).count();
-        assert!(right(class(3, 0.0), 0) > 90 && right(class(4, 1.5), 1) > 90);
     }
 }

@@ -41,7 +41,7 @@ fn dominant(rgb: &[u8], width: usize, height: usize) -> Vec<(Colour, f32)> {
     }
     let mut shares = vec![0.0; CLUSTERS];
     for _ in 0..8 {
-        let mut sums = vec![([0.0f32; 3], 0.0f32); CLUSTERS];
+        let mut sums = [([0.0f32; 3], 0.0f32); CLUSTERS];
         for point in &points {
             let nearest =
                 (0..CLUSTERS).min_by(|a, b| squared(&centres[*a], point).total_cmp(&squared(&centres[*b], point)));

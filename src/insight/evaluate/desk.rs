@@ -33,9 +33,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn seconds_left(&self, guess: f64) -> f64 {
-        let each = if self.done > 0 { self.seconds / self.done as f64 } else { guess };
-        each * self.of.saturating_sub(self.done) as f64
+    /// None before the first was timed.
+    fn seconds_left(&self) -> Option<f64> {
+        (self.done > 0).then(|| self.seconds / self.done as f64 * self.of.saturating_sub(self.done) as f64)
     }
 }
 
@@ -132,7 +132,8 @@ impl<'a> Desk<'a> {
     }
 
     fn progress(&mut self) -> Result<()> {
-        let seconds_left = self.drawn.seconds_left(1.0) + self.painted.seconds_left(GUESS);
+        let painting = self.painted.seconds_left().unwrap_or(GUESS * self.painted.of as f64);
+        let seconds_left = self.drawn.seconds_left().map(|drawing| drawing + painting);
         (self.hear)(Event::Progress { part: self.part, done: self.drawn.done, of: self.drawn.of, seconds_left })
     }
 }

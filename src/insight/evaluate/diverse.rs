@@ -8,7 +8,7 @@ use crate::Result;
 use crate::insight::statistics::{mean, mean_distance};
 
 /// Seeds of each prompt.
-pub const SEEDS: usize = 6;
+pub const SEEDS: usize = 4;
 /// The first prompt, so that they are others than those of the words part.
 const FIRST: usize = 1000;
 

@@ -12,12 +12,14 @@ mod reference;
 mod report;
 mod sliders;
 mod speed;
+mod table;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use plan::{MAX_COUNT, MIN_COUNT};
-pub use report::{Diverse, Natural, Part, Prompt, Report, Row, Scores, Slider, Sliders, Speed};
+pub use report::{Diverse, Natural, Part, Prompt, Report, Scores, Slider, Sliders, Speed};
+pub use table::Row;
 
 use crate::corpus::Painter;
 use crate::pipeline::ModelInfo;
@@ -70,8 +72,8 @@ pub enum Event<'a> {
         done: usize,
         /// Pictures that it will draw.
         of: usize,
-        /// Seconds until the end, as far as known.
-        seconds_left: f64,
+        /// Seconds until the end, once the first picture was timed.
+        seconds_left: Option<f64>,
     },
     /// A part is measured.
     Measured(&'a Part),

@@ -58,9 +58,9 @@ impl Plan {
         let attributes = attribute_sliders.len() * SLIDER_VALUES;
         let families = f64::from(u8::from(!family_sliders.is_empty()));
         let wanted = [
-            0.30 * words,
+            0.28 * words,
             0.175 * words,
-            0.10,
+            0.12,
             0.04 * words,
             0.32 * f64::from(u8::from(attributes > 0)),
             0.065 * families,
@@ -75,12 +75,12 @@ impl Plan {
             words: share(1),
             diverse: (share(2) / SEEDS).max(1),
             objects: share(3) / 2,
-            repeats: if attributes > 0 { (share(4) / attributes).max(1) } else { 0 },
+            repeats: share(4).checked_div(attributes).map_or(0, |repeats| repeats.max(1)),
             families: share(5),
             attribute_sliders,
             family_sliders,
             reference: 0,
-            lessons: 30,
+            lessons: 100,
             ceiling: 0,
         };
         // What rounding leaves goes where it helps most.
@@ -92,6 +92,10 @@ impl Plan {
         }
         plan.reference = (plan.natural * 3).clamp(160, 3000);
         plan.ceiling = plan.words.max(128);
+        if !plan.has_words() && plan.families == 0 {
+            // Nobody asks for a family or a palette.
+            (plan.lessons, plan.ceiling) = (0, 0);
+        }
         plan
     }
 

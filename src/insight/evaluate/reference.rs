@@ -7,7 +7,8 @@ use crate::Result;
 use crate::corpus::families::Family;
 use crate::corpus::palettes::PaletteChoice;
 use crate::corpus::rng::Rng;
-use crate::insight::statistics::{Classifier, Scale};
+use crate::insight::classifier::Classifier;
+use crate::insight::statistics::Scale;
 
 /// The corpus, as far as it is needed to judge.
 pub struct Reference {

@@ -136,10 +136,10 @@ fn what_a_model_lacks_is_left_out_and_said() {
 fn all_pictures_are_used_and_announced() {
     for (count, sliders, words) in [(80, true, true), (97, false, true), (240, true, true), (1000, true, false)] {
         let plan = Plan::new(count, &info(sliders, words));
-        assert!(plan.drawn() <= count && plan.drawn() + 6 > count, "{count}: {plan:?}");
+        assert!(plan.drawn() <= count && plan.drawn() + 4 > count, "{count}: {plan:?}");
     }
     let artist = Noise(info(true, true));
-    let mut last = (0, 0, 1.0);
+    let mut last = (0, 0, None);
     let options = Options { count: 80, ..Options::default() };
     evaluate(&artist, &options, &mut |event| {
         if let Event::Progress { done, of, seconds_left, .. } = event {
@@ -148,7 +148,7 @@ fn all_pictures_are_used_and_announced() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(last, (80, 80, 0.0));
+    assert_eq!(last, (80, 80, Some(0.0)));
     let stopped = evaluate(&artist, &options, &mut |_| Err(Error::cancelled()));
     assert_eq!(stopped.unwrap_err().message, "Cancelled.");
     assert!(evaluate(&artist, &Options { count: 3, ..options }, &mut |_| Ok(())).is_err());
