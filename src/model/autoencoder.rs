@@ -73,9 +73,9 @@ impl AutoencoderConfig {
 #[derive(Debug)]
 pub enum Autoencoder {
     /// `AutoencoderKL`.
-    Kl(AutoencoderKl),
+    Kl(Box<AutoencoderKl>),
     /// `AutoencoderTiny`.
-    Tiny(AutoencoderTiny),
+    Tiny(Box<AutoencoderTiny>),
 }
 
 impl Autoencoder {
@@ -85,8 +85,12 @@ impl Autoencoder {
     /// When the weights do not fit the configuration.
     pub fn load(init: &mut Init, config: &AutoencoderConfig, weights: &Weights) -> Result<Self> {
         Ok(match config {
-            AutoencoderConfig::Kl(config) => Self::Kl(weights.load(AutoencoderKl::new(init, config)?, &[""])?),
-            AutoencoderConfig::Tiny(config) => Self::Tiny(weights.load(AutoencoderTiny::new(init, config)?, &[""])?),
+            AutoencoderConfig::Kl(config) => {
+                Self::Kl(Box::new(weights.load(AutoencoderKl::new(init, config)?, &[""])?))
+            }
+            AutoencoderConfig::Tiny(config) => {
+                Self::Tiny(Box::new(weights.load(AutoencoderTiny::new(init, config)?, &[""])?))
+            }
         })
     }
 

@@ -76,7 +76,7 @@ impl AutoencoderTinyConfig {
             let alike = widths.iter().all(|w| *w == widths[0] && (1..=4096).contains(w));
             let sane = (1..=8).contains(&widths.len()) && blocks.iter().all(|n| *n <= 64);
             if widths.len() != blocks.len() || !alike || !sane {
-                return Err(unsupported(name, field, &format!("{widths:?} with {blocks:?} blocks")));
+                return Err(unsupported(name, field, format!("{widths:?} with {blocks:?} blocks")));
             }
         }
         if self.encoder_block_out_channels.len() != self.decoder_block_out_channels.len() {
@@ -89,7 +89,7 @@ impl AutoencoderTinyConfig {
             return Err(unsupported(name, "upsample_fn", &self.upsample_fn));
         }
         if self.upsampling_scaling_factor != 2 {
-            return Err(unsupported(name, "upsampling_scaling_factor", &self.upsampling_scaling_factor.to_string()));
+            return Err(unsupported(name, "upsampling_scaling_factor", self.upsampling_scaling_factor));
         }
         Ok(())
     }

@@ -160,7 +160,7 @@ impl Gallery {
             }
         }
         let shown =
-            |id: &&PictureId| self.entries.get(id).is_some_and(|e| !e.trashed && !(filter.hide_rejected && e.rejected));
+            |id: &&PictureId| self.entries.get(id).is_some_and(|e| !(e.trashed || filter.hide_rejected && e.rejected));
         items.extend(self.listed.iter().filter(shown).map(|id| Item::Picture(*id)));
         items
     }

@@ -16,20 +16,16 @@ pub enum Icon {
     Close,
     Dice,
     Clock,
-    Search,
     Compare,
     Export,
     Trash,
     Left,
     Right,
     Copy,
-    Plus,
     Help,
     Reject,
     Reset,
-    Grow,
     Reuse,
-    Lock,
     Flame,
     Down,
 }
@@ -88,10 +84,6 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, colour: Color32, full: b
             line(&[(-0.5, -0.5), (0.5, 0.5)]);
             line(&[(-0.5, 0.5), (0.5, -0.5)]);
         }
-        Icon::Plus => {
-            line(&[(-0.6, 0.0), (0.6, 0.0)]);
-            line(&[(0.0, -0.6), (0.0, 0.6)]);
-        }
         Icon::Dice => {
             painter.rect_stroke(Rect::from_center_size(c, Vec2::splat(r * 1.5)), r * 0.35, stroke, StrokeKind::Middle);
             for (x, y) in [(-0.33, -0.33), (0.33, 0.33), (0.0, 0.0)] {
@@ -101,10 +93,6 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, colour: Color32, full: b
         Icon::Clock => {
             painter.circle_stroke(c, r * 0.78, stroke);
             line(&[(0.0, -0.42), (0.0, 0.05), (0.32, 0.24)]);
-        }
-        Icon::Search => {
-            painter.circle_stroke(at(-0.15, -0.15), r * 0.5, stroke);
-            line(&[(0.22, 0.22), (0.7, 0.7)]);
         }
         Icon::Compare => {
             let half = |x: f32| Rect::from_center_size(at(x, 0.0), vec2(r * 0.72, r * 1.35));
@@ -139,27 +127,31 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, colour: Color32, full: b
             arc(-0.12, 0.62, 0.68);
             line(&[(-0.95, -0.25), (-0.52, -0.42), (-0.38, 0.02)]);
         }
-        Icon::Grow => {
-            line(&[(0.15, -0.65), (0.65, -0.65), (0.65, -0.15)]);
-            line(&[(-0.15, 0.65), (-0.65, 0.65), (-0.65, 0.15)]);
-            line(&[(0.62, -0.62), (0.12, -0.12)]);
-            line(&[(-0.62, 0.62), (-0.12, 0.12)]);
-        }
         Icon::Reuse => {
             for (y, x) in [(-0.5, -0.25), (0.0, 0.35), (0.5, -0.05)] {
                 line(&[(-0.75, y), (0.75, y)]);
                 painter.circle_filled(at(x, y), r * 0.2, colour);
             }
         }
-        Icon::Lock => {
-            painter.rect_filled(Rect::from_min_max(at(-0.55, -0.1), at(0.55, 0.7)), r * 0.15, colour);
-            line(&[(-0.33, -0.1), (-0.33, -0.45), (-0.18, -0.7), (0.18, -0.7), (0.33, -0.45), (0.33, -0.1)]);
-        }
         Icon::Flame => {
-            let edge: Vec<Pos2> = FLAME.iter().map(|(x, y)| at(*x, *y)).collect();
+            let edge: Vec<Pos2> = smooth(&FLAME).iter().map(|(x, y)| at(*x, *y)).collect();
             blob(painter, at(-0.02, 0.35), &edge, colour);
         }
     }
+}
+
+/// A closed Catmull-Rom curve through the points, four steps between each two.
+fn smooth(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
+    let n = points.len();
+    let curve = |a: f32, b: f32, c: f32, d: f32, t: f32| {
+        b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)))
+    };
+    let step = |i: usize, k: usize| {
+        let [p, q, r, s] = std::array::from_fn(|j| points[(i + n + j - 1) % n]);
+        let t = k as f32 / 4.0;
+        (curve(p.0, q.0, r.0, s.0, t), curve(p.1, q.1, r.1, s.1, t))
+    };
+    (0..n * 4).map(|i| step(i / 4, i % 4)).collect()
 }
 
 const FLAME: [(f32, f32); 16] = [

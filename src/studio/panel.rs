@@ -50,7 +50,7 @@ impl App {
             Model::Loading { name, .. } | Model::Failed { name, .. } => display_name(name),
         };
         let summary = self.info().map(|i| i.summary.clone()).unwrap_or_default();
-        let text = RichText::new(format!("{name}  ⏷")).size(13.0);
+        let text = RichText::new(format!("{name}  …")).size(13.0);
         let ctx = ui.ctx().clone();
         let menu = ui.menu_button(text, |ui| {
             ui.set_min_width(200.0);
@@ -177,7 +177,7 @@ impl App {
                 }
             });
         });
-        ui.horizontal(|ui| {
+        let label = ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             let label = ui.add_sized(vec2(56.0, 26.0), left_label("Seed"));
             let choices = [
@@ -185,11 +185,17 @@ impl App {
                 (SeedMode::Fixed, "Fixed", "Starts at this seed and counts up from picture to picture"),
                 (SeedMode::Locked, "Locked", "Always this seed: only words and sliders change the picture"),
             ];
-            widgets::segments(ui, &mut self.settings.form.seed_mode, &choices, 164.0);
+            let width = ui.available_width();
+            widgets::segments(ui, &mut self.settings.form.seed_mode, &choices, width);
+            label
+        });
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.add_space(60.0);
             let form = &mut self.settings.form;
             let seed = DragValue::new(&mut form.seed).speed(0.3).range(0..=u64::from(u32::MAX));
             let size = vec2(ui.available_width() - 32.0, 28.0);
-            let field = ui.add_sized(size, seed).labelled_by(label.id).on_hover_text("Seed of the next picture");
+            let field = ui.add_sized(size, seed).labelled_by(label.inner.id).on_hover_text("Seed of the next picture");
             if field.changed() && form.seed_mode == SeedMode::Random {
                 // Who chooses a seed wants to keep it.
                 form.seed_mode = SeedMode::Fixed;

@@ -72,7 +72,7 @@ impl App {
             preview.due = Some(if words { now + WORDS_REST } else { now });
             preview.seen = Some(recipe.clone());
         }
-        if !self.settings.live_preview || recipe.prompt.is_empty() {
+        if !self.settings.live_preview || (recipe.prompt.is_empty() && recipe.sliders.is_empty()) {
             preview.due = None;
         }
         let Some(due) = preview.due else { return };

@@ -16,15 +16,12 @@ const MOST: usize = 5;
 pub enum Offer {
     /// Take pictures back from the trash.
     Restore(Vec<PictureId>),
-    /// Load a model again.
-    Reload(String),
 }
 
 impl Offer {
     fn text(&self) -> &'static str {
         match self {
             Self::Restore(_) => "Restore",
-            Self::Reload(_) => "Try again",
         }
     }
 }
@@ -130,7 +127,6 @@ impl App {
             gone = Some(number);
             match offer {
                 Offer::Restore(ids) => ids.into_iter().for_each(|id| self.link.send(Request::Restore { id })),
-                Offer::Reload(name) => self.link.send(Request::LoadModel { name }),
             }
         }
         if let Some(number) = gone {

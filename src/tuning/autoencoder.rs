@@ -20,6 +20,8 @@ const CROP: usize = 128;
 /// Weight of the Kullback-Leibler term, a mean over latent elements: keeps latents near a unit Gaussian and teaches the
 /// decoder to bear small errors of the denoiser.
 const KL: f32 = 2e-4;
+/// Size of the first three latent channels against the colours -1..=1 that they hold: like the other channels'.
+const ANCHOR: f32 = 4.0;
 /// Seeds from here on are never trained on.
 pub const HELD_OUT: u64 = 1 << 60;
 
@@ -54,16 +56,27 @@ fn crop(rgb: &[u8], x: usize, y: usize) -> Vec<f32> {
     out
 }
 
+/// Means over blocks of `k` by `k` pixels, `[blocks, 1, channels]`.
+fn pool(t: Tensor<4>, k: usize) -> Tensor<3> {
+    let [n, h, w, c] = t.dims();
+    t.reshape([n * h / k, k, (w / k) * k * c]).mean_dim(1).reshape([n * h / k * (w / k), k, c]).mean_dim(1)
+}
+
 /// Mean absolute difference on the picture and on two coarser versions of it.
 fn reconstruction_loss(ours: Tensor<4>, theirs: Tensor<4>) -> Tensor<1> {
     let difference = ours - theirs;
-    let [n, h, w, c] = difference.dims();
-    let pool = |t: Tensor<4>, k: usize| {
-        t.reshape([n * h / k, k, (w / k) * k * c]).mean_dim(1).reshape([n * h / k * (w / k), k, c]).mean_dim(1)
-    };
     let fine = difference.clone().abs().mean();
     let coarse = pool(difference.clone(), 4).abs().mean() + pool(difference, 16).abs().mean();
     fine + coarse * 0.5
+}
+
+/// How far the first three latent channels are from the mean colour of their block, times [`ANCHOR`]. Without this anchor
+/// neither half begins to speak of colour: after 1,500 steps the latents explained 86 % of the lightness of a block and
+/// below 8 % of its colour.
+fn colour_loss(mean: Tensor<4>, picture: Tensor<4>) -> Tensor<1> {
+    let [n, h, w, _] = mean.dims();
+    let first = mean.narrow(3, 0, 3).reshape([n * h * w, 1, 3]);
+    (first / ANCHOR - pool(picture, ember::SIDE / ember::LATENT_SIDE)).abs().mean()
 }
 
 /// Loads the averaged autoencoder of a training folder.
@@ -108,8 +121,9 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         let (mean, logvar) = model.encode(x.clone());
         let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, 1.0), &device);
         let z = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
-        let kl = (mean.square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
-        let loss = reconstruction_loss(model.decode(z), x) + kl * KL;
+        let kl = (mean.clone().square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
+        let colours = colour_loss(mean, x.clone());
+        let loss = reconstruction_loss(model.decode(z), x) + colours * 0.5 + kl * KL;
         let value: f32 = loss.clone().inner().into_scalar();
         let mut gradients = loss.backward();
         model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;

@@ -25,7 +25,7 @@ pub struct Item {
 /// A training example drawn from an item.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// Scaled latent, `[16, 16, 12]` flat.
+    /// Scaled latent, `[16, 16, 16]` flat.
     pub latent: Vec<f32>,
     /// One of the scene's captions, or nothing.
     pub caption: String,
@@ -178,7 +178,7 @@ mod tests {
     fn examples_drop_words_and_sliders_but_never_the_picture() {
         let scene = Painter::new(None).unwrap().paint(4, 64).scene;
         let item = Item { latent: vec![f16::from_f32(1.5); SIZE], scene };
-        let preview = PreviewProjection { matrix: vec![[0.0; 3]; 12], bias: [0.0; 3] };
+        let preview = PreviewProjection { matrix: vec![[0.0; 3]; ember::LATENT_CHANNELS], bias: [0.0; 3] };
         let statistics = LatentStatistics { scaling_factor: 2.0, shift_factor: 0.5, preview };
         let mut rng = Rng::new(1);
         let examples: Vec<Example> = (0..400).map(|_| item.example(&statistics, &mut rng)).collect();

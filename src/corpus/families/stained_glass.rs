@@ -81,7 +81,6 @@ struct Glass {
     uneven: f32,
     /// Where the sun stands behind the window.
     sun: (f32, f32),
-    turn: f32,
     odd: f32,
     waver: f32,
 }
@@ -99,7 +98,6 @@ impl Glass {
             contrast: look.contrast,
             uneven: rng.range(0.06, 0.16),
             sun: (rng.range(-0.3, 0.3) * free, rng.range(-0.35, 0.1)),
-            turn: rng.range(-0.6, 0.6) * free,
             odd: free * rng.range(0.0, 0.3),
             waver: 0.012 * free * rng.unit(),
         }

@@ -390,7 +390,7 @@ fn strokes(sheet: &mut Wet, look: &Look, rng: &mut Rng) {
             (false, _) => sheet.wash(centre, p.reach(), &load, Side::Own, outline),
             (true, true) => sheet.wash(centre, p.reach(), &load, Side::Folded, outline),
             (true, false) => {
-                sheet.wash(centre, p.reach(), &load, Side::Own, &outline);
+                sheet.wash(centre, p.reach(), &load, Side::Own, outline);
                 sheet.wash(centre, p.reach(), &load, Side::Mirror, outline);
             }
         }
