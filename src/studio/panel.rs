@@ -179,7 +179,7 @@ impl App {
         });
         let label = ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            let label = ui.add_sized(vec2(56.0, 26.0), left_label("Seed"));
+            let label = ui.add_sized(vec2(56.0, 34.0), left_label("Seed"));
             let choices = [
                 (SeedMode::Random, "Random", "A new seed at every Generate"),
                 (SeedMode::Fixed, "Fixed", "Starts at this seed and counts up from picture to picture"),

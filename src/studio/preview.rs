@@ -148,9 +148,9 @@ impl App {
         let text = match (&self.preview.texture, self.settings.live_preview) {
             (_, false) => "Off".to_string(),
             (Some(_), _) if self.preview.under_way.is_some() => {
-                format!("{}, looking…", widgets::duration(self.preview.seconds))
+                format!("{}, looking…", widgets::took(self.preview.seconds))
             }
-            (Some(_), _) => format!("Took {}", widgets::duration(self.preview.seconds)),
+            (Some(_), _) => format!("Took {}", widgets::took(self.preview.seconds)),
             (None, _) if large => "Follows words and sliders".into(),
             (None, _) => "Follows your words and sliders as you change them".into(),
         };

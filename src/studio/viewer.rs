@@ -215,7 +215,7 @@ fn facts(entry: &Entry) -> Vec<(&'static str, String)> {
         facts.push(("From", format!("{name}, strength {:.2}", source.denoising_strength)));
     }
     if entry.seconds > 0.0 {
-        facts.push(("Made in", widgets::duration(entry.seconds)));
+        facts.push(("Made in", widgets::took(entry.seconds)));
     }
     if entry.created > 0
         && let Ok(time) = jiff::Timestamp::from_millisecond(entry.created)

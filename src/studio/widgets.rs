@@ -103,6 +103,11 @@ pub fn fold(ui: &mut Ui, text: &str, open: &mut bool, note: &str) {
     }
 }
 
+/// How long something took: milliseconds below a second.
+pub fn took(seconds: f32) -> String {
+    if seconds < 0.9995 { format!("{:.0} ms", seconds * 1000.0) } else { duration(seconds) }
+}
+
 /// Seconds as people say them.
 pub fn duration(seconds: f32) -> String {
     match seconds {

@@ -81,7 +81,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let mut init = Init::new(&device, options.seed.wrapping_add(1));
     let mut model =
         Denoiser { unet: Unet::new(&mut init, &unet_config)?, text: ClipText::new(&mut init, &text_config)? };
-    let mut optimizer = Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ..Default::default() });
+    let mut optimizer =
+        Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, ..Default::default() });
     let state = options.out.join("denoiser.state.safetensors");
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;
@@ -94,10 +95,12 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let budget = Budget::new(options.minutes, options.steps);
     let done_at_start = budget.done(optimizer.steps());
     let mut items: Vec<Item> = Vec::new();
-    while items.len() < FIRST {
+    // A trial of a few steps need not wait for thousands of scenes.
+    let first = options.steps.map_or(FIRST, |steps| (steps as usize).saturating_mul(batch).clamp(MORE, FIRST));
+    while items.len() < first {
         items.extend(encode(&vae, &painter, plain, next, MORE)?);
         next += MORE as u64;
-        let done = items.len() as f32 / FIRST as f32;
+        let done = items.len() as f32 / first as f32;
         let progress = Progress {
             stage: "latents",
             step: items.len() as u64,
@@ -112,7 +115,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         }
     }
 
-    let peak = options.learning_rate.unwrap_or(5e-4);
+    let peak = options.learning_rate.unwrap_or(8e-4);
     let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
     let mut oldest = 0;
     loop {
