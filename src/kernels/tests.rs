@@ -18,29 +18,37 @@ fn values<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tens
 }
 
 fn close<const D: usize>(what: &str, ours: Tensor<D>, theirs: Tensor<D>) {
+    within(1e-4, what, ours, theirs);
+}
+
+fn within<const D: usize>(bound: f32, what: &str, ours: Tensor<D>, theirs: Tensor<D>) {
     assert_eq!(ours.dims(), theirs.dims(), "{what}: shapes differ");
     let ours = ours.into_data().try_to_vec::<f32>().unwrap();
     let theirs = theirs.into_data().try_to_vec::<f32>().unwrap();
     let top = theirs.iter().fold(1e-2f32, |a, b| a.max(b.abs()));
     let worst = ours.iter().zip(&theirs).fold(0.0f32, |a, (x, y)| a.max((x - y).abs()));
-    assert!(worst / top <= 1e-4, "{what}: off by {worst} of {top}");
+    assert!(worst / top <= bound, "{what}: off by {worst} of {top}");
 }
 
 /// Runs `f` on both implementations and compares the value and the gradient of each input.
 macro_rules! compare {
-    ($what:expr, [$($input:expr),+], |$($name:ident),+| $ours:expr, $theirs:expr) => {{
+    ($what:expr, $inputs:tt, |$($name:ident),+| $ours:expr, $theirs:expr) => {
+        compare!(1e-4, $what, $inputs, |$($name),+| $ours, $theirs)
+    };
+    ($bound:expr, $what:expr, [$($input:expr),+], |$($name:ident),+| $ours:expr, $theirs:expr) => {{
         let inputs = ($($input.require_grad(),)+);
         let ($($name,)+) = inputs.clone();
         let ours = $ours;
         let ($($name,)+) = inputs.clone();
         let theirs = $theirs;
-        close($what, ours.clone(), theirs.clone());
+        within($bound, $what, ours.clone(), theirs.clone());
         // A weight that differs by position, so that no symmetry hides an error.
         let weight = values(ours.dims(), 99, &ours.device());
         let mut mine = (ours * weight.clone()).sum().backward();
         let mut burns = (theirs * weight).sum().backward();
         let ($($name,)+) = inputs;
-        $(close(
+        $(within(
+            $bound,
             concat!("gradient of ", stringify!($name)),
             $name.grad_remove(&mut mine).unwrap(),
             $name.grad_remove(&mut burns).unwrap(),
@@ -75,6 +83,26 @@ fn convolution_agrees() {
             ],
             |x, w, b| conv2d(x, w, Some(b), stride, padding),
             reference::conv2d(x, w, Some(b), stride, padding)
+        );
+    }
+}
+
+/// Enough channels and tiles for Winograd, whose sums are a little less exact.
+#[test]
+fn winograd_agrees() {
+    let d = device();
+    for (n, h, w, cin, cout) in
+        [(6, 9, 14, 64, 80), (1, 65, 17, 65, 79), (70, 4, 4, 64, 72), (70, 1, 3, 64, 64), (4, 16, 16, 96, 64)]
+    {
+        let what = format!("winograd n={n} {h}x{w} {cin}->{cout}");
+        let shape = cpu::conv::ConvShape { n, h, w, cin, kh: 3, kw: 3, cout, stride: 1, padding: (1, 1) };
+        assert!(cpu::winograd::wins(&shape), "{what} would not take this way");
+        compare!(
+            5e-4,
+            &what,
+            [values([n, h, w, cin], 1, &d), values([3, 3, cin, cout], 2, &d), values([cout], 3, &d)],
+            |x, w, b| conv2d(x, w, Some(b), 1, (1, 1)),
+            reference::conv2d(x, w, Some(b), 1, (1, 1))
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The gradients of the kernels, for burn's automatic differentiation.
 
 use super::flex::{View, attention_shape, conv_shape, norm_shape, tensor};
-use super::matrix::{Mat, column_sums, gemm};
+use super::matrix::{Mat, column_sums, product};
 use super::{CpuOps, activation, attention, conv, decode, norm, resample};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -36,11 +36,12 @@ impl Backward<Flex, 3> for Conv2d {
         let (x, weight) = (View::new(&x), View::new(&weight));
         let shape = conv_shape(&x.dims(), &weight.dims(), stride, (before, after));
         let [of_x, of_weight, of_bias] = ops.parents;
-        if let Some(node) = of_x {
-            grads.register::<Flex>(node.id, tensor(conv::backward_x(&dy, &weight, &shape), x.dims()));
+        let (dx, dw) = conv::backward(&x, &weight, &dy, &shape, (of_x.is_some(), of_weight.is_some()));
+        if let (Some(node), Some(dx)) = (of_x, dx) {
+            grads.register::<Flex>(node.id, tensor(dx, x.dims()));
         }
-        if let Some(node) = of_weight {
-            grads.register::<Flex>(node.id, tensor(conv::backward_weight(&x, &dy, &shape), weight.dims()));
+        if let (Some(node), Some(dw)) = (of_weight, dw) {
+            grads.register::<Flex>(node.id, tensor(dw, weight.dims()));
         }
         if let Some(node) = of_bias {
             grads.register::<Flex>(node.id, tensor(column_sums(&dy, shape.cout), vec![shape.cout]));
@@ -59,13 +60,11 @@ impl Backward<Flex, 3> for Linear {
         let [of_x, of_weight, of_bias] = ops.parents;
         let dy_matrix = Mat::new(&dy, rows, outputs);
         if let Some(node) = of_x {
-            let mut dx = vec![0.0; rows * inputs];
-            gemm(&mut dx, dy_matrix, Mat::new(&weight, inputs, outputs).t(), 1.0, false, true);
+            let dx = product(dy_matrix, Mat::new(&weight, inputs, outputs).t());
             grads.register::<Flex>(node.id, tensor(dx, x.dims()));
         }
         if let Some(node) = of_weight {
-            let mut dw = vec![0.0; inputs * outputs];
-            gemm(&mut dw, Mat::new(&x, rows, inputs).t(), dy_matrix, 1.0, false, true);
+            let dw = product(Mat::new(&x, rows, inputs).t(), dy_matrix);
             grads.register::<Flex>(node.id, tensor(dw, weight.dims()));
         }
         if let Some(node) = of_bias {

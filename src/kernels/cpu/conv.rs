@@ -1,6 +1,7 @@
-//! Channels-last convolution as im2col + matrix product, forward and backward.
+//! Channels-last convolution as im2col + matrix product, forward and backward; 3x3 by Winograd where that wins.
 
 use super::matrix::{Mat, add_bias, gemm};
+use super::{half, winograd};
 use rayon::prelude::*;
 
 /// Sizes of one convolution.
@@ -47,6 +48,10 @@ impl ConvShape {
     fn pointwise(&self) -> bool {
         self.kh == 1 && self.kw == 1 && self.stride == 1 && self.padding == (0, 0)
     }
+    /// Whether the products round their factors to 16 bits: in training, on a processor that gains by it.
+    fn half(&self) -> bool {
+        self.k().is_multiple_of(2) && self.cin >= 8 && self.cout >= 8 && half::wanted()
+    }
     /// Output pixels in one tile.
     fn tile_rows(&self) -> usize {
         let fair = self.rows().div_ceil(rayon::current_num_threads());
@@ -55,7 +60,7 @@ impl ConvShape {
 }
 
 /// Lays out the receptive fields of output pixels `first..first + rows` as rows of `kh * kw * cin`.
-fn im2col(x: &[f32], s: &ConvShape, first: usize, cols: &mut [f32]) {
+fn im2col<T: Copy + Default>(x: &[T], s: &ConvShape, first: usize, cols: &mut [T]) {
     let (ho, wo) = s.out();
     let k = s.k();
     let line = s.kw * s.cin;
@@ -72,13 +77,13 @@ fn im2col(x: &[f32], s: &ConvShape, first: usize, cols: &mut [f32]) {
         for (ky, dst) in row.chunks_exact_mut(line).enumerate() {
             let y = top + ky as isize;
             if y < 0 || y >= s.h as isize || len == 0 {
-                dst.fill(0.0);
+                dst.fill(T::default());
                 continue;
             }
             let src = ((n * s.h + y as usize) * s.w + from) * s.cin;
-            dst[..skip.min(line)].fill(0.0);
+            dst[..skip.min(line)].fill(T::default());
             dst[skip..skip + len].copy_from_slice(&x[src..src + len]);
-            dst[skip + len..].fill(0.0);
+            dst[skip + len..].fill(T::default());
         }
     }
 }
@@ -94,6 +99,16 @@ fn im2col_whole(x: &[f32], s: &ConvShape) -> Vec<f32> {
 
 /// `x`: `[n, h, w, cin]`, `weight`: `[kh, kw, cin, cout]`, `bias`: `[cout]`. Returns `[n, ho, wo, cout]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
+    if s.half() {
+        let mut y = forward_half(&half::narrow_all(x), weight, s);
+        if let Some(bias) = bias {
+            add_bias(&mut y, bias);
+        }
+        return y;
+    }
+    if winograd::wins(s) {
+        return winograd::forward(x, weight, bias, s);
+    }
     let (rows, k) = (s.rows(), s.k());
     let mut y = vec![0.0; rows * s.cout];
     let w = Mat::new(weight, k, s.cout);
@@ -119,8 +134,28 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -
     y
 }
 
+/// [`forward`] with rounded factors, without bias.
+fn forward_half(x: &[u16], weight: &[f32], s: &ConvShape) -> Vec<f32> {
+    let weight = Mat::new(weight, s.k(), s.cout);
+    half::product_of_rows(s.rows(), s.k(), weight, |first, lines| im2col(x, s, first, lines))
+}
+
+/// Gradients with respect to `x` and to the weight, each when it is wanted.
+pub fn backward(
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    s: &ConvShape,
+    (want_x, want_weight): (bool, bool),
+) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+    if winograd::wins(s) && !s.half() {
+        return winograd::backward(x, weight, dy, s, (want_x, want_weight));
+    }
+    (want_x.then(|| backward_x(dy, weight, s)), want_weight.then(|| backward_weight(x, dy, s)))
+}
+
 /// Gradient with respect to `x`.
-pub fn backward_x(dy: &[f32], weight: &[f32], s: &ConvShape) -> Vec<f32> {
+fn backward_x(dy: &[f32], weight: &[f32], s: &ConvShape) -> Vec<f32> {
     let (rows, k) = (s.rows(), s.k());
     if s.pointwise() {
         let mut dx = vec![0.0; rows * k];
@@ -178,6 +213,19 @@ pub fn backward_x(dy: &[f32], weight: &[f32], s: &ConvShape) -> Vec<f32> {
     dx
 }
 
+/// `[rows, cols]` to `[cols, rows]`.
+fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    y.par_chunks_mut(16 * rows).enumerate().for_each(|(i, y)| {
+        for r in 0..rows {
+            for (c, y) in y.chunks_exact_mut(rows).enumerate() {
+                y[r] = x[r * cols + i * 16 + c];
+            }
+        }
+    });
+    y
+}
+
 /// `[kh, kw, cin, cout]` rotated by half a turn and transposed to `[kh, kw, cout, cin]`.
 fn turn(weight: &[f32], s: &ConvShape) -> Vec<f32> {
     let plane = s.cin * s.cout;
@@ -195,8 +243,13 @@ fn turn(weight: &[f32], s: &ConvShape) -> Vec<f32> {
 }
 
 /// Gradient with respect to the weight, `[kh, kw, cin, cout]`.
-pub fn backward_weight(x: &[f32], dy: &[f32], s: &ConvShape) -> Vec<f32> {
+fn backward_weight(x: &[f32], dy: &[f32], s: &ConvShape) -> Vec<f32> {
     let (rows, k) = (s.rows(), s.k());
+    if s.half() {
+        let x = half::narrow_all(x);
+        let fill = |first: usize, lines: &mut [u16]| im2col(&x, s, first, lines);
+        return transpose(&half::product_with_rows(Mat::new(dy, rows, s.cout), k, fill), s.cout, k);
+    }
     let mut dw = vec![0.0; k * s.cout];
     if s.pointwise() {
         gemm(&mut dw, Mat::new(x, rows, k).t(), Mat::new(dy, rows, s.cout), 1.0, false, true);

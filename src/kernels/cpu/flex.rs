@@ -2,7 +2,7 @@
 
 use super::attention::AttentionShape;
 use super::conv::ConvShape;
-use super::matrix::{Mat, add_bias, gemm};
+use super::matrix::{Mat, add_bias, product};
 use super::norm::NormShape;
 use super::{CpuOps, activation, attention, conv, decode, norm, resample};
 use burn::backend::flex::FlexTensor;
@@ -64,8 +64,7 @@ impl CpuOps for Flex {
     fn kiln_linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
         let (x, weight, bias) = (View::new(&x), View::new(&weight), View::new(&bias));
         let (rows, inputs, outputs) = (x.dims()[0], weight.dims()[0], weight.dims()[1]);
-        let mut y = vec![0.0; rows * outputs];
-        gemm(&mut y, Mat::new(&x, rows, inputs), Mat::new(&weight, inputs, outputs), 1.0, false, true);
+        let mut y = product(Mat::new(&x, rows, inputs), Mat::new(&weight, inputs, outputs));
         add_bias(&mut y, &bias);
         tensor(y, vec![rows, outputs])
     }

@@ -1,5 +1,6 @@
 //! Matrix products on the `gemm` crate, with the bounds checked here so that callers stay safe.
 
+use super::half;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -26,6 +27,19 @@ impl<'a> Mat<'a> {
             data.len()
         );
         Self { data, rows, cols, row_stride, col_stride: 1 }
+    }
+    /// Rows and columns.
+    pub fn size(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+    /// One element.
+    #[inline(always)]
+    pub fn at(&self, row: usize, col: usize) -> f32 {
+        self.data[row * self.row_stride + col * self.col_stride]
+    }
+    /// The slice and the elements from one row to the next, when each row lies in one piece.
+    pub fn lines(&self) -> Option<(&'a [f32], usize)> {
+        (self.col_stride == 1).then_some((self.data, self.row_stride))
     }
     /// The transpose, without moving anything.
     pub fn t(self) -> Self {
@@ -79,6 +93,17 @@ pub fn gemm(dst: &mut [f32], a: Mat, b: Mat, scale: f32, accumulate: bool, paral
             parallelism,
         );
     }
+}
+
+/// `a @ b`, spread over the thread pool; with factors of 16 bits where training may and gains by it.
+pub fn product(a: Mat, b: Mat) -> Vec<f32> {
+    let ((m, k), (_, n)) = (a.size(), b.size());
+    if half::wanted() && m >= 16 && n >= 16 && k >= 16 {
+        return half::product(a, b);
+    }
+    let mut dst = vec![0.0; m * n];
+    gemm(&mut dst, a, b, 1.0, false, true);
+    dst
 }
 
 /// Adds `bias` to every row of `dst`.

@@ -5,10 +5,12 @@ pub mod attention;
 mod autodiff;
 pub mod conv;
 mod flex;
+pub mod half;
 pub mod matrix;
 pub mod norm;
 pub mod optimizer;
 pub mod resample;
+pub mod winograd;
 
 use activation::Pointwise;
 use burn::backend::backend_extension;

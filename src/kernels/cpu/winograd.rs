@@ -1,0 +1,546 @@
+//! 3x3 convolution by Winograd's minimal filtering F(4x4, 3x3), forward and backward (Lavin and Gray 2016, arXiv:1509.09308).
+//!
+//! A 4x4 block of outputs costs 36 products a channel pair instead of 144. Points of the transformed 6x6 tile lie one after
+//! the other in memory, so that the work in between is 36 independent matrix products.
+
+use super::conv::ConvShape;
+use super::matrix::{Mat, gemm};
+use super::simd;
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// Side of a block of outputs.
+const OUT: usize = 4;
+/// Side of a transformed tile.
+const SIDE: usize = 6;
+/// Points of a transformed tile.
+const POINTS: usize = SIDE * SIDE;
+/// Channels that one pass of a transform takes: one vector register of AVX-512.
+const LANES: usize = 16;
+/// Floats between the end of one point's matrix and the beginning of the next, so that the 36 streams of a transform do not fall
+/// into the same cache set.
+const GAP: usize = 16;
+
+/// Most floats of one transformed tensor: 128 MB. Larger pictures go another way.
+const LARGEST: usize = 32 << 20;
+
+type Lane = [f32; LANES];
+const ZERO: Lane = [0.0; LANES];
+
+/// Whether this convolution is better done here: enough channels to pay for the transforms of pictures, enough tiles to
+/// pay for that of the weight.
+pub fn wins(s: &ConvShape) -> bool {
+    let fits = s.kh == 3 && s.kw == 3 && s.stride == 1 && s.padding == (1, 1);
+    let tiles = Tiles::of(s).count;
+    fits && s.cin >= 64 && s.cout >= 64 && tiles >= 64 && tiles * POINTS * s.cin.max(s.cout) <= LARGEST
+}
+
+/// How the outputs are cut into blocks.
+#[derive(Clone, Copy)]
+struct Tiles {
+    across: usize,
+    each: usize,
+    count: usize,
+}
+
+impl Tiles {
+    fn of(s: &ConvShape) -> Self {
+        let (ho, wo) = s.out();
+        let (down, across) = (ho.div_ceil(OUT), wo.div_ceil(OUT));
+        Self { across, each: down * across, count: s.n * down * across }
+    }
+    /// Picture, row and column of a tile, in tiles.
+    fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let inside = tile % self.each;
+        (tile / self.each, inside / self.across, inside % self.across)
+    }
+}
+
+/// Buffers that wait to be used again: asking the system for fresh pages costs as much as the transforms.
+static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+/// Most floats that wait: 96 MB.
+const SPARE_FLOATS: usize = 24 << 20;
+
+/// 36 matrices of `rows x cols`, [`GAP`] apart.
+struct Points {
+    data: Vec<f32>,
+    rows: usize,
+    cols: usize,
+}
+
+impl Drop for Points {
+    fn drop(&mut self) {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.iter().map(Vec::capacity).sum::<usize>() + self.data.capacity() <= SPARE_FLOATS {
+            spare.push(std::mem::take(&mut self.data));
+        }
+    }
+}
+
+impl Points {
+    /// What the matrices hold at first is undefined (numbers of an earlier use); every user writes all of them.
+    fn new(rows: usize, cols: usize) -> Self {
+        let len = POINTS * (rows * cols + GAP);
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        // The smallest that is long enough, else the longest, which has the least to grow.
+        let best = (0..spare.len()).min_by_key(|i| (spare[*i].len() < len, spare[*i].len().abs_diff(len)));
+        let mut data = best.map(|i| spare.swap_remove(i)).unwrap_or_default();
+        drop(spare);
+        if data.len() < len {
+            data = vec![0.0; len];
+        }
+        Self { data, rows, cols }
+    }
+    fn stride(&self) -> usize {
+        self.rows * self.cols + GAP
+    }
+    fn matrix(&self, point: usize) -> Mat<'_> {
+        Mat::new(&self.data[point * self.stride()..], self.rows, self.cols)
+    }
+    /// The products `a @ b` of every point.
+    fn product<'a>(
+        rows: usize,
+        cols: usize,
+        a: impl Fn(usize) -> Mat<'a> + Sync,
+        b: impl Fn(usize) -> Mat<'a> + Sync,
+    ) -> Self {
+        let mut out = Self::new(rows, cols);
+        let stride = out.stride();
+        out.data[..POINTS * stride]
+            .par_chunks_mut(stride)
+            .enumerate()
+            .for_each(|(p, dst)| gemm(dst, a(p), b(p), 1.0, false, false));
+        out
+    }
+    /// Runs `f` on bands of rows in parallel: the first row of the band, and for each point its rows.
+    fn bands(&mut self, rows_each: usize, f: impl Fn(usize, &mut [&mut [f32]]) + Sync) {
+        let (stride, cols, rows) = (self.stride(), self.cols, self.rows);
+        let mut bands: Vec<Vec<&mut [f32]>> =
+            (0..rows.div_ceil(rows_each)).map(|_| Vec::with_capacity(POINTS)).collect();
+        for point in self.data[..POINTS * stride].chunks_exact_mut(stride) {
+            for (band, part) in bands.iter_mut().zip(point[..rows * cols].chunks_mut(rows_each * cols)) {
+                band.push(part);
+            }
+        }
+        bands.into_par_iter().enumerate().for_each(|(i, mut band)| f(i * rows_each, &mut band));
+    }
+}
+
+#[inline(always)]
+fn load(from: &[f32]) -> Lane {
+    let mut lane = ZERO;
+    if let Some(whole) = from.first_chunk::<LANES>() {
+        lane = *whole;
+    } else {
+        lane[..from.len()].copy_from_slice(from);
+    }
+    lane
+}
+
+#[inline(always)]
+fn store(lane: &Lane, to: &mut [f32]) {
+    if let Some(whole) = to.first_chunk_mut::<LANES>() {
+        *whole = *lane;
+    } else {
+        let n = to.len();
+        to.copy_from_slice(&lane[..n]);
+    }
+}
+
+/// Sums `factor * lane` over the given terms; factors are constants, so that the compiler folds them.
+macro_rules! sum {
+    ($first:literal * $lane:expr $(, $factors:literal * $lanes:expr)*) => {{
+        let mut out = ZERO;
+        for l in 0..LANES {
+            let value: f32 = $first * $lane[l];
+            $(let value = f32::mul_add($factors, $lanes[l], value);)*
+            out[l] = value;
+        }
+        out
+    }};
+}
+
+/// `B^T d`: a line of six inputs.
+#[inline(always)]
+fn input_line(d: [Lane; 6]) -> [Lane; 6] {
+    [
+        sum!(4.0 * d[0], -5.0 * d[2], 1.0 * d[4]),
+        sum!(-4.0 * d[1], -4.0 * d[2], 1.0 * d[3], 1.0 * d[4]),
+        sum!(4.0 * d[1], -4.0 * d[2], -1.0 * d[3], 1.0 * d[4]),
+        sum!(-2.0 * d[1], -1.0 * d[2], 2.0 * d[3], 1.0 * d[4]),
+        sum!(2.0 * d[1], -1.0 * d[2], -2.0 * d[3], 1.0 * d[4]),
+        sum!(4.0 * d[1], -5.0 * d[3], 1.0 * d[5]),
+    ]
+}
+
+/// `B v`: the adjoint of [`input_line`].
+#[inline(always)]
+fn input_line_back(v: [Lane; 6]) -> [Lane; 6] {
+    [
+        sum!(4.0 * v[0]),
+        sum!(-4.0 * v[1], 4.0 * v[2], -2.0 * v[3], 2.0 * v[4], 4.0 * v[5]),
+        sum!(-5.0 * v[0], -4.0 * v[1], -4.0 * v[2], -1.0 * v[3], -1.0 * v[4]),
+        sum!(1.0 * v[1], -1.0 * v[2], 2.0 * v[3], -2.0 * v[4], -5.0 * v[5]),
+        sum!(1.0 * v[0], 1.0 * v[1], 1.0 * v[2], 1.0 * v[3], 1.0 * v[4]),
+        sum!(1.0 * v[5]),
+    ]
+}
+
+/// `A^T m`: a line of four outputs.
+#[inline(always)]
+fn output_line(m: [Lane; 6]) -> [Lane; 4] {
+    [
+        sum!(1.0 * m[0], 1.0 * m[1], 1.0 * m[2], 1.0 * m[3], 1.0 * m[4]),
+        sum!(1.0 * m[1], -1.0 * m[2], 2.0 * m[3], -2.0 * m[4]),
+        sum!(1.0 * m[1], 1.0 * m[2], 4.0 * m[3], 4.0 * m[4]),
+        sum!(1.0 * m[1], -1.0 * m[2], 8.0 * m[3], -8.0 * m[4], 1.0 * m[5]),
+    ]
+}
+
+/// `A y`: the adjoint of [`output_line`].
+#[inline(always)]
+fn output_line_back(y: [Lane; 4]) -> [Lane; 6] {
+    [
+        y[0],
+        sum!(1.0 * y[0], 1.0 * y[1], 1.0 * y[2], 1.0 * y[3]),
+        sum!(1.0 * y[0], -1.0 * y[1], 1.0 * y[2], -1.0 * y[3]),
+        sum!(1.0 * y[0], 2.0 * y[1], 4.0 * y[2], 8.0 * y[3]),
+        sum!(1.0 * y[0], -2.0 * y[1], 4.0 * y[2], -8.0 * y[3]),
+        y[3],
+    ]
+}
+
+/// `G w`: a line of three weights.
+#[inline(always)]
+fn weight_line(w: [Lane; 3]) -> [Lane; 6] {
+    const SIXTH: f32 = 1.0 / 6.0;
+    let mut out = [ZERO; 6];
+    for l in 0..LANES {
+        let [a, b, c] = [w[0][l], w[1][l], w[2][l]];
+        let (even, odd) = (-SIXTH * (a + c), -SIXTH * b);
+        let (even4, odd4) = (SIXTH * 0.25 * a + SIXTH * c, SIXTH * 0.5 * b);
+        out[0][l] = 0.25 * a;
+        out[1][l] = even + odd;
+        out[2][l] = even - odd;
+        out[3][l] = even4 + odd4;
+        out[4][l] = even4 - odd4;
+        out[5][l] = c;
+    }
+    out
+}
+
+/// `G^T u`: the adjoint of [`weight_line`].
+#[inline(always)]
+fn weight_line_back(u: [Lane; 6]) -> [Lane; 3] {
+    const SIXTH: f32 = 1.0 / 6.0;
+    let mut out = [ZERO; 3];
+    for l in 0..LANES {
+        let (plus, minus) = (u[1][l] + u[2][l], u[2][l] - u[1][l]);
+        let (plus4, minus4) = (u[3][l] + u[4][l], u[3][l] - u[4][l]);
+        out[0][l] = 0.25 * u[0][l] - SIXTH * plus + SIXTH * 0.25 * plus4;
+        out[1][l] = SIXTH * minus + SIXTH * 0.5 * minus4;
+        out[2][l] = -SIXTH * plus + SIXTH * plus4 + u[5][l];
+    }
+    out
+}
+
+/// Applies a line function to the rows, then to the columns of a 6x6 block. A macro, since a function that is passed as a value
+/// is compiled without the vector instructions of its caller.
+macro_rules! both {
+    ($block:expr, $line:ident) => {{
+        let block: &[[Lane; SIDE]; SIDE] = $block;
+        let mut half = [[ZERO; SIDE]; SIDE];
+        for i in 0..SIDE {
+            half[i] = $line(block[i]);
+        }
+        let mut out = [[ZERO; SIDE]; SIDE];
+        for j in 0..SIDE {
+            let line = $line([half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
+            for i in 0..SIDE {
+                out[i][j] = line[i];
+            }
+        }
+        out
+    }};
+}
+
+/// Rows of a band: a few bands a thread.
+fn band(rows: usize) -> usize {
+    rows.div_ceil(4 * rayon::current_num_threads()).max(1)
+}
+
+/// Every 6x6 tile of `x`, transformed: 36 of `[tiles, cin]`.
+fn transform_input(x: &[f32], s: &ConvShape, tiles: Tiles) -> Points {
+    let mut v = Points::new(tiles.count, s.cin);
+    v.bands(band(tiles.count), |first, band| {
+        let rows = band[0].len() / s.cin;
+        simd(
+            #[inline(always)]
+            || {
+                for row in 0..rows {
+                    let (n, ty, tx) = tiles.place(first + row);
+                    for c in (0..s.cin).step_by(LANES) {
+                        let end = (c + LANES).min(s.cin);
+                        let mut block = [[ZERO; SIDE]; SIDE];
+                        for (i, line) in block.iter_mut().enumerate() {
+                            let y = (ty * OUT + i).wrapping_sub(s.padding.0);
+                            if y >= s.h {
+                                continue;
+                            }
+                            for (j, lane) in line.iter_mut().enumerate() {
+                                let x_at = (tx * OUT + j).wrapping_sub(s.padding.0);
+                                if x_at < s.w {
+                                    let at = ((n * s.h + y) * s.w + x_at) * s.cin;
+                                    *lane = load(&x[at + c..at + end]);
+                                }
+                            }
+                        }
+                        let out = both!(&block, input_line);
+                        for p in 0..POINTS {
+                            store(&out[p / SIDE][p % SIDE], &mut band[p][row * s.cin + c..row * s.cin + end]);
+                        }
+                    }
+                }
+            },
+        );
+    });
+    v
+}
+
+/// Every 4x4 block of `dy`, taken back through the output transform: 36 of `[tiles, cout]`.
+fn transform_output_back(dy: &[f32], s: &ConvShape, tiles: Tiles) -> Points {
+    let (ho, wo) = s.out();
+    let mut m = Points::new(tiles.count, s.cout);
+    m.bands(band(tiles.count), |first, band| {
+        let rows = band[0].len() / s.cout;
+        simd(
+            #[inline(always)]
+            || {
+                for row in 0..rows {
+                    let (n, ty, tx) = tiles.place(first + row);
+                    for c in (0..s.cout).step_by(LANES) {
+                        let end = (c + LANES).min(s.cout);
+                        let mut half = [[ZERO; SIDE]; OUT];
+                        for i in 0..OUT {
+                            let y = ty * OUT + i;
+                            let mut line = [ZERO; OUT];
+                            for (j, lane) in line.iter_mut().enumerate() {
+                                let x_at = tx * OUT + j;
+                                if y < ho && x_at < wo {
+                                    let at = ((n * ho + y) * wo + x_at) * s.cout;
+                                    *lane = load(&dy[at + c..at + end]);
+                                }
+                            }
+                            half[i] = output_line_back(line);
+                        }
+                        for j in 0..SIDE {
+                            let line = output_line_back([half[0][j], half[1][j], half[2][j], half[3][j]]);
+                            for (i, lane) in line.iter().enumerate() {
+                                store(lane, &mut band[i * SIDE + j][row * s.cout + c..row * s.cout + end]);
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    });
+    m
+}
+
+/// The weight, transformed: 36 of `[cin, cout]`.
+fn transform_weight(weight: &[f32], s: &ConvShape) -> Points {
+    let mut u = Points::new(s.cin, s.cout);
+    let plane = s.cin * s.cout;
+    u.bands(band(s.cin), |first, band| {
+        let rows = band[0].len() / s.cout;
+        simd(
+            #[inline(always)]
+            || {
+                for row in 0..rows {
+                    for c in (0..s.cout).step_by(LANES) {
+                        let end = (c + LANES).min(s.cout);
+                        let at = (first + row) * s.cout;
+                        let mut half = [[ZERO; SIDE]; 3];
+                        for i in 0..3 {
+                            let tap =
+                                |j: usize| load(&weight[(i * 3 + j) * plane + at + c..(i * 3 + j) * plane + at + end]);
+                            half[i] = weight_line([tap(0), tap(1), tap(2)]);
+                        }
+                        for j in 0..SIDE {
+                            let line = weight_line([half[0][j], half[1][j], half[2][j]]);
+                            for (i, lane) in line.iter().enumerate() {
+                                store(lane, &mut band[i * SIDE + j][row * s.cout + c..row * s.cout + end]);
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    });
+    u
+}
+
+/// The gradient of the weight from that of the transformed weight.
+fn transform_weight_back(du: &Points, s: &ConvShape) -> Vec<f32> {
+    let plane = s.cin * s.cout;
+    let stride = du.stride();
+    let mut dw = vec![0.0; 9 * plane];
+    let step = band(s.cin) * s.cout;
+    let mut bands: Vec<Vec<&mut [f32]>> = (0..plane.div_ceil(step)).map(|_| Vec::with_capacity(9)).collect();
+    for tap in dw.chunks_exact_mut(plane) {
+        bands.iter_mut().zip(tap.chunks_mut(step)).for_each(|(band, part)| band.push(part));
+    }
+    bands.into_par_iter().enumerate().for_each(|(i, mut band)| {
+        let len = band[0].len();
+        simd(
+            #[inline(always)]
+            || {
+                for c in (0..len).step_by(LANES) {
+                    let end = (c + LANES).min(len);
+                    let mut half = [[ZERO; 3]; SIDE];
+                    for a in 0..SIDE {
+                        let mut line = [ZERO; SIDE];
+                        for (b, lane) in line.iter_mut().enumerate() {
+                            let at = (a * SIDE + b) * stride + i * step;
+                            *lane = load(&du.data[at + c..at + end]);
+                        }
+                        half[a] = weight_line_back(line);
+                    }
+                    for b in 0..3 {
+                        let line = [half[0][b], half[1][b], half[2][b], half[3][b], half[4][b], half[5][b]];
+                        for (a, lane) in weight_line_back(line).iter().enumerate() {
+                            store(lane, &mut band[a * 3 + b][c..end]);
+                        }
+                    }
+                }
+            },
+        );
+    });
+    dw
+}
+
+/// Outputs from the 36 products, with the bias added.
+fn transform_output(m: &Points, bias: Option<&[f32]>, s: &ConvShape, tiles: Tiles) -> Vec<f32> {
+    let (ho, wo) = s.out();
+    let stride = m.stride();
+    let mut y = vec![0.0; s.n * ho * wo * s.cout];
+    // A strip of four lines of one picture at a time.
+    let strips = ho.div_ceil(OUT);
+    let mut parts: Vec<&mut [f32]> = Vec::with_capacity(s.n * strips);
+    for image in y.chunks_exact_mut(ho * wo * s.cout) {
+        parts.extend(image.chunks_mut(OUT * wo * s.cout));
+    }
+    parts.into_par_iter().enumerate().with_min_len((s.n * strips).div_ceil(8 * rayon::current_num_threads())).for_each(
+        |(strip, part)| {
+            let lines = part.len() / (wo * s.cout);
+            simd(
+                #[inline(always)]
+                || {
+                    for tx in 0..tiles.across {
+                        let tile = strip * tiles.across + tx;
+                        for c in (0..s.cout).step_by(LANES) {
+                            let end = (c + LANES).min(s.cout);
+                            let shift = bias.map_or(ZERO, |b| load(&b[c..end]));
+                            let mut half = [[ZERO; OUT]; SIDE];
+                            for i in 0..SIDE {
+                                let mut line = [ZERO; SIDE];
+                                for (j, lane) in line.iter_mut().enumerate() {
+                                    let at = (i * SIDE + j) * stride + tile * s.cout;
+                                    *lane = load(&m.data[at + c..at + end]);
+                                }
+                                half[i] = output_line(line);
+                            }
+                            for j in 0..OUT {
+                                let x_at = tx * OUT + j;
+                                if x_at >= wo {
+                                    break;
+                                }
+                                let line = [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]];
+                                for (i, lane) in output_line(line).iter().enumerate().take(lines) {
+                                    let at = (i * wo + x_at) * s.cout;
+                                    store(&sum!(1.0 * lane, 1.0 * shift), &mut part[at + c..at + end]);
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        },
+    );
+    y
+}
+
+/// The gradient of `x` from that of its tiles, which overlap by two.
+fn transform_input_back(dv: &Points, s: &ConvShape, tiles: Tiles) -> Vec<f32> {
+    let stride = dv.stride();
+    let image = s.h * s.w * s.cin;
+    let mut dx = vec![0.0; s.n * image];
+    dx.par_chunks_mut(image).enumerate().for_each(|(n, dx)| {
+        simd(
+            #[inline(always)]
+            || {
+                for inside in 0..tiles.each {
+                    let tile = n * tiles.each + inside;
+                    let (_, ty, tx) = tiles.place(tile);
+                    for c in (0..s.cin).step_by(LANES) {
+                        let end = (c + LANES).min(s.cin);
+                        let mut block = [[ZERO; SIDE]; SIDE];
+                        for p in 0..POINTS {
+                            let at = p * stride + tile * s.cin;
+                            block[p / SIDE][p % SIDE] = load(&dv.data[at + c..at + end]);
+                        }
+                        let out = both!(&block, input_line_back);
+                        for (i, line) in out.iter().enumerate() {
+                            let y = (ty * OUT + i).wrapping_sub(s.padding.0);
+                            if y >= s.h {
+                                continue;
+                            }
+                            for (j, lane) in line.iter().enumerate() {
+                                let x_at = (tx * OUT + j).wrapping_sub(s.padding.0);
+                                if x_at < s.w {
+                                    let at = (y * s.w + x_at) * s.cin;
+                                    let place = &mut dx[at + c..at + end];
+                                    let old = load(place);
+                                    store(&sum!(1.0 * old, 1.0 * lane), place);
+                                }
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    });
+    dx
+}
+
+/// Shapes as in [`super::conv::forward`].
+pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
+    let tiles = Tiles::of(s);
+    let u = transform_weight(weight, s);
+    let v = transform_input(x, s, tiles);
+    let m = Points::product(tiles.count, s.cout, |p| v.matrix(p), |p| u.matrix(p));
+    transform_output(&m, bias, s, tiles)
+}
+
+/// Gradients with respect to `x` and to the weight, each when it is wanted.
+pub fn backward(
+    x: &[f32],
+    weight: &[f32],
+    dy: &[f32],
+    s: &ConvShape,
+    (want_x, want_weight): (bool, bool),
+) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+    let tiles = Tiles::of(s);
+    let dm = transform_output_back(dy, s, tiles);
+    let dx = want_x.then(|| {
+        let u = transform_weight(weight, s);
+        let dv = Points::product(tiles.count, s.cin, |p| dm.matrix(p), |p| u.matrix(p).t());
+        transform_input_back(&dv, s, tiles)
+    });
+    let dw = want_weight.then(|| {
+        let v = transform_input(x, s, tiles);
+        let du = Points::product(s.cin, s.cout, |p| v.matrix(p).t(), |p| dm.matrix(p));
+        transform_weight_back(&du, s)
+    });
+    (dx, dw)
+}
