@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to train.
-    #[arg(long, default_value = "all", value_parser = ["autoencoder", "denoiser", "all"])]
+    #[arg(long, default_value = "all", value_parser = ["autoencoder", "decoder", "denoiser", "all"])]
     stage: String,
     /// Folder for the checkpoint, its training state and its sample sheets.
     #[arg(long, value_name = "DIR")]
@@ -29,6 +29,9 @@ pub struct Args {
     /// Go on where an earlier call stopped.
     #[arg(long)]
     resume: bool,
+    /// Begin with the weights of this checkpoint folder instead of nothing.
+    #[arg(long, value_name = "FOLDER")]
+    from: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
     device: Device,
@@ -60,6 +63,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     let options = Options {
         stage: match args.stage.as_str() {
             "autoencoder" => Stage::Autoencoder,
+            "decoder" => Stage::Decoder,
             "denoiser" => Stage::Denoiser,
             _ => Stage::All,
         },
@@ -68,23 +72,25 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         steps: args.steps,
         batch: args.batch,
         resume: args.resume,
+        from: args.from,
         device: select(choice)?,
         objects: args.objects,
         seed: args.seed,
         learning_rate: args.learning_rate,
+        stop: super::cancelled,
     };
     super::stop_on_ctrl_c();
     let mut failure = None;
     train::run(&options, &mut |p| {
         let extra = p.extra.map(|(name, value)| format!(", {name} {value:.3}")).unwrap_or_default();
+        let left = p.seconds_left.map_or("time left not known yet".into(), |s| format!("{} left", duration(s.into())));
         output.progress(&format!(
-            "{} step {}: loss {:.4}{extra}, {:.1} pictures/s, {:.0} %, {} left",
+            "{} step {}: loss {:.4}{extra}, {:.1} pictures/s, {:.0} %, {left}",
             p.stage,
             p.step,
             p.loss,
             p.speed,
-            p.done * 100.0,
-            duration(f64::from(p.seconds_left))
+            p.done * 100.0
         ));
         let event = json!({
             "event": "train", "stage": p.stage, "step": p.step, "loss": p.loss, "speed": p.speed, "done": p.done,

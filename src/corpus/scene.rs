@@ -125,8 +125,8 @@ impl Painter {
         let palette = PaletteChoice::draw(&mut rng);
         let mood = rng.chance(0.45).then(|| rng.below(MOODS.len()));
         let first = Family::ALL[rng.below(16)];
-        let second = rng.chance(0.25).then(|| Family::ALL[(first.index() + 1 + rng.below(15)) % 16]);
-        let objects = if rng.chance(0.6) { self.place(&mut rng) } else { Vec::new() };
+        let second = rng.chance(0.15).then(|| Family::ALL[(first.index() + 1 + rng.below(15)) % 16]);
+        let objects = if rng.chance(0.65) { self.place(&mut rng) } else { Vec::new() };
         self.compose(&mut rng, size, palette, mood, (first, second), objects)
     }
 
@@ -134,6 +134,26 @@ impl Painter {
     pub fn plain(&self, seed: u64, size: usize, family: Family, palette: PaletteChoice) -> Sample {
         let mut rng = Rng::new(seed);
         self.compose(&mut rng, size, palette, None, (family, None), Vec::new())
+    }
+
+    /// How many objects it can draw: those of [`OBJECTS`], or none.
+    pub fn objects(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// A scene of one family in a given palette behind one object, as it is and in the middle: for measuring.
+    pub fn portrait(&self, seed: u64, size: usize, family: Family, palette: PaletteChoice, object: usize) -> Sample {
+        let mut rng = Rng::new(seed);
+        let placed = PlacedObject {
+            object,
+            colour: None,
+            x: 0.5 + rng.range(-0.05, 0.05),
+            y: 0.5 + rng.range(-0.05, 0.05),
+            size: rng.range(0.42, 0.8),
+            position: Position::Centre,
+            treatment: Treatment::Natural,
+        };
+        self.compose(&mut rng, size, palette, None, (family, None), vec![placed])
     }
 
     fn compose(
@@ -174,7 +194,7 @@ impl Painter {
         let count = if rng.chance(0.85) { 1 } else { 2 + rng.below(2) };
         let alike = count > 1 && rng.chance(0.4);
         let first = draw_object(rng);
-        let treatment = if rng.chance(0.4) { Treatment::Natural } else { *rng.pick(&Treatment::ALL[1..]) };
+        let treatment = if rng.chance(0.6) { Treatment::Natural } else { *rng.pick(&Treatment::ALL[1..]) };
         (0..count)
             .map(|i| {
                 let (position, x, y, size) = if count == 1 {
@@ -196,7 +216,7 @@ impl Painter {
                 };
                 PlacedObject {
                     object: if alike || i == 0 { first } else { draw_object(rng) },
-                    colour: rng.chance(0.4).then(|| rng.below(COLOURS.len())),
+                    colour: rng.chance(0.25).then(|| rng.below(COLOURS.len())),
                     x,
                     y,
                     size,
@@ -283,7 +303,7 @@ impl Painter {
 }
 
 fn draw_object(rng: &mut Rng) -> usize {
-    if rng.chance(0.65) { rng.below(CORE) } else { rng.below(OBJECTS.len()) }
+    if rng.chance(0.8) { rng.below(CORE) } else { rng.below(OBJECTS.len()) }
 }
 
 /// The look of a scene: free dice, bent by the mood; calmer behind an object, so that it can be seen.

@@ -2,12 +2,14 @@
 
 use super::ember;
 use super::optimizer::{Optimizer, OptimizerConfig};
-use super::train::{Budget, Observe, Options, Progress, schedule};
+use super::train::{Budget, Observe, Options, Progress, Stage, schedule};
 use crate::corpus::{Painter, sheet};
+use crate::kernels::linear;
 use crate::model::Init;
 use crate::model::autoencoder_kl::AutoencoderKl;
 use crate::model::checkpoint::{Precision, Weights, save};
 use crate::{Error, Result};
+use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use crossbeam_channel::Receiver;
 use std::path::Path;
@@ -22,6 +24,8 @@ const CROP: usize = 128;
 const KL: f32 = 2e-4;
 /// Size of the first three latent channels against the colours -1..=1 that they hold: like the other channels'.
 const ANCHOR: f32 = 4.0;
+/// Standard deviation of the noise on the latents when only the decoder learns.
+const Z_NOISE: f64 = 0.05;
 /// Seeds from here on are never trained on.
 pub const HELD_OUT: u64 = 1 << 60;
 
@@ -62,11 +66,21 @@ fn pool(t: Tensor<4>, k: usize) -> Tensor<3> {
     t.reshape([n * h / k, k, (w / k) * k * c]).mean_dim(1).reshape([n * h / k * (w / k), k, c]).mean_dim(1)
 }
 
-/// Mean absolute difference on the picture and on two coarser versions of it.
+/// Lightness, red against green, blue against yellow of colours (or of differences of colours), `[n, 1, 3]`. The two hues count
+/// three times: they vary less than lightness, and in RGB the network learns them one after the other, each some thousand
+/// steps late.
+fn opponent(colours: Tensor<3>) -> Tensor<2> {
+    let [n, _, _] = colours.dims();
+    let axes = [[1.0 / 3.0, 3.0, -1.5], [1.0 / 3.0, -3.0, -1.5], [1.0 / 3.0, 0.0, 3.0]];
+    let axes = Tensor::<2>::from_floats(axes, &colours.device());
+    linear(colours.reshape([n, 3]), axes, None)
+}
+
+/// Mean absolute difference on the picture and on two coarser versions of it, there with its hues.
 fn reconstruction_loss(ours: Tensor<4>, theirs: Tensor<4>) -> Tensor<1> {
     let difference = ours - theirs;
     let fine = difference.clone().abs().mean();
-    let coarse = pool(difference.clone(), 4).abs().mean() + pool(difference, 16).abs().mean();
+    let coarse = opponent(pool(difference.clone(), 4)).abs().mean() + opponent(pool(difference, 16)).abs().mean();
     fine + coarse * 0.5
 }
 
@@ -76,7 +90,7 @@ fn reconstruction_loss(ours: Tensor<4>, theirs: Tensor<4>) -> Tensor<1> {
 fn colour_loss(mean: Tensor<4>, picture: Tensor<4>) -> Tensor<1> {
     let [n, h, w, _] = mean.dims();
     let first = mean.narrow(3, 0, 3).reshape([n * h * w, 1, 3]);
-    (first / ANCHOR - pool(picture, ember::SIDE / ember::LATENT_SIDE)).abs().mean()
+    opponent(first / ANCHOR - pool(picture, ember::SIDE / ember::LATENT_SIDE)).abs().mean()
 }
 
 /// Loads the averaged autoencoder of a training folder.
@@ -86,16 +100,23 @@ pub fn load(folder: &Path, device: &Device) -> Result<AutoencoderKl> {
     Weights::of_component(&folder.join("vae"))?.load(model, &[""])
 }
 
-/// Trains the autoencoder; writes `vae/`, `autoencoder.state.safetensors` and sheets.
+/// Trains the autoencoder, or only its decoder; writes `vae/`, `autoencoder.state.safetensors` (`decoder.…`) and sheets.
 pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let device = options.device.clone().autodiff();
+    let frozen = options.stage == Stage::Decoder;
+    let stage = if frozen { "decoder" } else { "autoencoder" };
     let (config, _, _) = ember::configs(3)?;
     let mut model = AutoencoderKl::new(&mut Init::new(&device, options.seed), &config)?.with_log_variance(-5.0);
+    let first = if frozen { Some(&options.out) } else { options.from.as_ref() };
+    if let Some(first) = first {
+        model = Weights::of_component(&first.join("vae"))?.load(model, &[""])?;
+    }
     let mut optimizer = Optimizer::new(&model, OptimizerConfig { weight_decay: 1e-5, ..Default::default() });
-    let state = options.out.join("autoencoder.state.safetensors");
+    let state = options.out.join(format!("{stage}.state.safetensors"));
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;
     }
+    let encoder = model.valid();
     let painter = Arc::new(Painter::new(options.objects.as_deref())?);
     let batch = options.batch.unwrap_or(4);
     let stop = Arc::new(AtomicU64::new(0));
@@ -110,7 +131,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     loop {
         let step = optimizer.steps();
         let done = budget.done(step);
-        if done >= 1.0 {
+        if done >= 1.0 || (options.stop)() {
             break;
         }
         let mut data = Vec::with_capacity(batch * CROP * CROP * 3);
@@ -118,12 +139,19 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             data.extend(crops.recv().map_err(|_| vanished())?);
         }
         let x = Tensor::<4>::from_data(TensorData::new(data, [batch, CROP, CROP, 3]), &device);
-        let (mean, logvar) = model.encode(x.clone());
-        let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, 1.0), &device);
-        let z = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
-        let kl = (mean.clone().square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
-        let colours = colour_loss(mean, x.clone());
-        let loss = reconstruction_loss(model.decode(z), x) + colours * 0.5 + kl * KL;
+        let loss = if frozen {
+            let (mean, _) = encoder.encode(x.clone().inner());
+            // The denoiser misses by about this much: see `Z_NOISE`.
+            let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, Z_NOISE), &options.device);
+            reconstruction_loss(model.decode(Tensor::from_inner(mean + noise)), x)
+        } else {
+            let (mean, logvar) = model.encode(x.clone());
+            let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, 1.0), &device);
+            let z = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
+            let kl = (mean.clone().square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
+            let colours = colour_loss(mean, x.clone());
+            reconstruction_loss(model.decode(z), x) + colours * 0.5 + kl * KL
+        };
         let value: f32 = loss.clone().inner().into_scalar();
         let mut gradients = loss.backward();
         model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;
@@ -132,7 +160,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         let seconds = reported.elapsed().as_secs_f32();
         if seconds > 15.0 || step == 0 {
             let progress = Progress {
-                stage: "autoencoder",
+                stage,
                 step: optimizer.steps(),
                 loss: losses.iter().sum::<f32>() / losses.len() as f32,
                 extra: None,
@@ -147,20 +175,20 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             }
         }
         if saved.elapsed().as_secs() > 240 {
-            keep(options, &model, &optimizer, &state, &painter)?;
+            keep(options, &model, &optimizer, (stage, &state), &painter)?;
             saved = Instant::now();
         }
     }
     stop.store(1, Ordering::Relaxed);
-    let quality = keep(options, &model, &optimizer, &state, &painter)?;
+    let quality = keep(options, &model, &optimizer, (stage, &state), &painter)?;
     observe(Progress {
-        stage: "autoencoder",
+        stage,
         step: optimizer.steps(),
         loss: 0.0,
         extra: Some(("held-out PSNR, dB", quality)),
         speed: 0.0,
         done: 1.0,
-        seconds_left: 0.0,
+        seconds_left: Some(0.0),
     });
     Ok(())
 }
@@ -170,7 +198,7 @@ fn keep(
     options: &Options,
     model: &AutoencoderKl,
     optimizer: &Optimizer,
-    state: &Path,
+    (stage, state): (&str, &Path),
     painter: &Painter,
 ) -> Result<f32> {
     let folder = options.out.join("vae");
@@ -181,7 +209,7 @@ fn keep(
     let plain = load(&options.out, &options.device)?;
     let (pictures, quality) = reconstruct(&plain, painter, &options.device, 16)?;
     let (rgb, width, height) = sheet::grid(&pictures, ember::SIDE, 8);
-    write_sheet(options, "autoencoder", optimizer.steps(), &rgb, (width, height))?;
+    write_sheet(options, stage, optimizer.steps(), &rgb, (width, height))?;
     Ok(quality)
 }
 

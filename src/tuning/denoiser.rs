@@ -8,7 +8,7 @@ use super::train::{Budget, Observe, Options, Progress, schedule};
 use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, sheet};
 use crate::model::Init;
-use crate::model::checkpoint::{Precision, save};
+use crate::model::checkpoint::{Precision, Weights, save};
 use crate::model::clip_text::ClipText;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::unet::{Unet, UnetConditioning};
@@ -81,6 +81,10 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let mut init = Init::new(&device, options.seed.wrapping_add(1));
     let mut model =
         Denoiser { unet: Unet::new(&mut init, &unet_config)?, text: ClipText::new(&mut init, &text_config)? };
+    if let Some(from) = &options.from {
+        model.unet = Weights::of_component(&from.join("unet"))?.load(model.unet, &[""])?;
+        model.text = Weights::of_component(&from.join("text_encoder"))?.load(model.text, &["text_model.", ""])?;
+    }
     let mut optimizer =
         Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, ..Default::default() });
     let state = options.out.join("denoiser.state.safetensors");
@@ -97,6 +101,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let mut items: Vec<Item> = Vec::new();
     // A trial of a few steps need not wait for thousands of scenes.
     let first = options.steps.map_or(FIRST, |steps| (steps as usize).saturating_mul(batch).clamp(MORE, FIRST));
+    let began = Instant::now();
     while items.len() < first {
         items.extend(encode(&vae, &painter, plain, next, MORE)?);
         next += MORE as u64;
@@ -106,9 +111,9 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             step: items.len() as u64,
             loss: 0.0,
             extra: None,
-            speed: 0.0,
+            speed: items.len() as f32 / began.elapsed().as_secs_f32().max(1e-3),
             done,
-            seconds_left: 0.0,
+            seconds_left: Some(began.elapsed().as_secs_f32() * (1.0 - done) / done),
         };
         if !observe(progress) {
             return Ok(());
@@ -121,11 +126,11 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     loop {
         let step = optimizer.steps();
         let done = budget.done(step);
-        if done >= 1.0 {
+        if done >= 1.0 || (options.stop)() {
             break;
         }
-        // One fresh scene for every four that are trained on: each is seen a few times while it is kept.
-        if step.is_multiple_of((4 * MORE as u64 / batch as u64).max(1)) && done < 0.95 {
+        // One fresh scene for every six that are trained on: each is seen a few times while it is kept.
+        if step.is_multiple_of((6 * MORE as u64 / batch as u64).max(1)) && done < 0.95 {
             for item in encode(&vae, &painter, plain, next, MORE)? {
                 if items.len() < KEPT {
                     items.push(item);
@@ -175,7 +180,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         extra: Some(("held-out loss", held_out)),
         speed: 0.0,
         done: 1.0,
-        seconds_left: 0.0,
+        seconds_left: Some(0.0),
     });
     Ok(())
 }

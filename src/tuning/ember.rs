@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Longest caption, in tokens.
-pub const TOKENS: usize = 40;
+pub const TOKENS: usize = 32;
 /// Width and height of a training picture, pixels.
 pub const SIDE: usize = 256;
 /// Width and height of its latent.
@@ -60,7 +60,7 @@ pub fn text_json(tokens: usize) -> Value {
     json!({
         "architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "dtype": "float16",
         "vocab_size": tokens, "hidden_size": WORD, "intermediate_size": 4 * WORD, "projection_dim": WORD,
-        "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": TOKENS,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": TOKENS,
         "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "attention_dropout": 0.0,
         "initializer_factor": 1.0, "initializer_range": 0.02,
         "bos_token_id": tokens - 2, "eos_token_id": tokens - 1, "pad_token_id": tokens - 1,

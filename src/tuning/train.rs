@@ -1,9 +1,10 @@
 //! `kiln train`: Ember from nothing, in two stages, resumable.
 
 use super::{autoencoder, denoiser};
+use crate::kernels::cpu::half::HalfProducts;
 use crate::{Error, Result};
 use burn::tensor::Device;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Which part is trained.
@@ -11,6 +12,9 @@ use std::time::Instant;
 pub enum Stage {
     /// Pictures to latents and back.
     Autoencoder,
+    /// Only the way back from latents, with the encoder as it is: better pictures from the same latents, so that a denoiser
+    /// trained on them goes on fitting. Needs a trained autoencoder in the same folder.
+    Decoder,
     /// Words and sliders to latents; needs a trained autoencoder in the same folder.
     Denoiser,
     /// Both, one after the other; each gets half of the minutes.
@@ -32,6 +36,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Go on where an earlier run stopped.
     pub resume: bool,
+    /// A checkpoint folder whose weights are the first ones; a state to go on from comes before it.
+    pub from: Option<PathBuf>,
     /// Where to compute.
     pub device: Device,
     /// Object pictures for the scenes.
@@ -40,6 +46,8 @@ pub struct Options {
     pub seed: u64,
     /// Peak learning rate; each stage has its own default.
     pub learning_rate: Option<f32>,
+    /// Asked before every step: true ends the training; everything done so far is saved.
+    pub stop: fn() -> bool,
 }
 
 /// Told now and then while training runs.
@@ -57,8 +65,8 @@ pub struct Progress {
     pub speed: f32,
     /// 0..=1 of this stage.
     pub done: f32,
-    /// Seconds left, as far as can be told.
-    pub seconds_left: f32,
+    /// Seconds left, once it can be told.
+    pub seconds_left: Option<f32>,
 }
 
 /// Hears progress; answers false to stop (everything done so far is saved).
@@ -85,10 +93,13 @@ impl Budget {
         by_time.max(by_steps).min(1.0) as f32
     }
 
-    /// Seconds left at the pace so far.
-    pub fn seconds_left(&self, done: f32, done_at_start: f32) -> f32 {
-        let made = (done - done_at_start).max(1e-6);
-        self.start.elapsed().as_secs_f32() * (1.0 - done) / made
+    /// Seconds left at the pace so far, at most what is left of the minutes; none while neither is known.
+    pub fn seconds_left(&self, done: f32, done_at_start: f32) -> Option<f32> {
+        let elapsed = self.start.elapsed().as_secs_f32();
+        let made = done - done_at_start;
+        let by_pace = (made > 1e-3).then(|| elapsed * (1.0 - done) / made);
+        let by_clock = self.minutes.map(|m| (60.0 * m as f32 - elapsed).max(0.0));
+        by_pace.into_iter().chain(by_clock).min_by(f32::total_cmp)
     }
 }
 
@@ -104,14 +115,52 @@ pub fn schedule(peak: f32, step: u64, done: f32) -> f32 {
 /// # Errors
 /// When a folder cannot be written, a state does not fit, or the denoiser has no autoencoder to work with.
 pub fn run(options: &Options, observe: Observe) -> Result<()> {
+    let _half = HalfProducts::allow();
     std::fs::create_dir_all(options.out.join("sheets")).map_err(|e| Error::io("create", &options.out, e))?;
+    if let (Some(from), Stage::Decoder | Stage::Denoiser) = (&options.from, options.stage) {
+        take_autoencoder(from, &options.out)?;
+    }
     match options.stage {
         Stage::Autoencoder => autoencoder::train(options, observe),
+        Stage::Decoder => autoencoder::train(options, observe),
         Stage::Denoiser => denoiser::train(options, observe),
         Stage::All => {
             let half = Options { minutes: options.minutes.map(|m| m / 2.0), ..options.clone() };
             autoencoder::train(&half, observe)?;
             denoiser::train(&half, observe)
         }
+    }
+}
+
+/// Copies the autoencoder of a checkpoint into a training folder that has none.
+fn take_autoencoder(from: &Path, out: &Path) -> Result<()> {
+    let (from, out) = (from.join("vae"), out.join("vae"));
+    let name = "diffusion_pytorch_model.safetensors";
+    if out.join(name).is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&out).map_err(|e| Error::io("create", &out, e))?;
+    for name in ["config.json", name] {
+        std::fs::copy(from.join(name), out.join(name)).map_err(|e| Error::io("copy", &from.join(name), e))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_said_only_when_it_is_known() {
+        let by_steps = Budget::new(None, Some(100_000));
+        assert_eq!(by_steps.seconds_left(by_steps.done(1), 0.0), None);
+        let by_minutes = Budget::new(Some(10.0), None);
+        let left = by_minutes.seconds_left(by_minutes.done(1), 0.0).unwrap();
+        assert!((590.0..=600.0).contains(&left), "{left}");
+        // The pace says an hour and more, the clock says less.
+        let both =
+            Budget { start: Instant::now() - std::time::Duration::from_secs(60), ..Budget::new(Some(10.0), Some(1)) };
+        let left = both.seconds_left(0.01, 0.0).unwrap();
+        assert!((530.0..=540.0).contains(&left), "{left}");
     }
 }
