@@ -33,6 +33,35 @@ pub fn features(width: u32, height: u32, rgb: &[u8]) -> Vec<f32> {
     found
 }
 
+/// Side of the middle that [`middle`] looks at, in its own pixels.
+const MIDDLE: usize = 14;
+
+/// The middle of an RGB8 picture as it is, small: `14 * 14 * 3` numbers of the order of 1, by which objects can be told apart;
+/// zeros for an empty or wrongly sized picture.
+pub fn middle(width: u32, height: u32, rgb: &[u8]) -> Vec<f32> {
+    let mut found = Vec::with_capacity(MIDDLE * MIDDLE * 3);
+    if let Some(lab) = small_oklab(width, height, rgb) {
+        // Seven tenths of each side, cut into cells of about six pixels.
+        let (from, cell) = (SIDE as f32 * 0.15, SIDE as f32 * 0.7 / MIDDLE as f32);
+        let edge = |i: usize| (from + cell * i as f32).round() as usize;
+        for i in 0..MIDDLE * MIDDLE {
+            let (x, y) = (i % MIDDLE, i / MIDDLE);
+            let mut sum = [0.0f32; 3];
+            for py in edge(y)..edge(y + 1) {
+                for pixel in &lab[py * SIDE + edge(x)..py * SIDE + edge(x + 1)] {
+                    sum[0] += pixel.l;
+                    sum[1] += pixel.a * 4.0;
+                    sum[2] += pixel.b * 4.0;
+                }
+            }
+            let count = ((edge(y + 1) - edge(y)) * (edge(x + 1) - edge(x))) as f32;
+            found.extend(sum.map(|v| v / count));
+        }
+    }
+    found.resize(MIDDLE * MIDDLE * 3, 0.0);
+    found
+}
+
 fn small_oklab(width: u32, height: u32, rgb: &[u8]) -> Option<Vec<Oklab>> {
     if rgb.is_empty() {
         return None;
@@ -186,6 +215,23 @@ mod tests {
         let stripes = features(256, 256, &picture(256, |x, _| if x / 8 % 2 == 0 { [255; 3] } else { [0; 3] }));
         assert!(distance(&small, &stripes) > 1.0);
         assert!(stripes.iter().all(|f| f.is_finite() && f.abs() < 6.0));
+    }
+
+    #[test]
+    fn the_middle_is_what_it_shows() {
+        // Red in the middle half, blue around it.
+        let inside = |v: u32| (16..48).contains(&v);
+        let scene = picture(64, |x, y| if inside(x) && inside(y) { [255, 0, 0] } else { [0, 0, 255] });
+        let found = middle(64, 64, &scene);
+        let red: palette::Oklab = Srgb::new(255u8, 0, 0).into_format::<f32>().into_color();
+        let at = (7 * MIDDLE + 7) * 3;
+        assert!(
+            (found[at] - red.l).abs() < 0.01 && (found[at + 1] - red.a * 4.0).abs() < 0.02,
+            "{:?}",
+            &found[at..at + 3]
+        );
+        assert!(found[2] < -1.0, "blue in the corner: {:?}", &found[..3]);
+        assert_eq!(middle(0, 0, &[]), vec![0.0; MIDDLE * MIDDLE * 3]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Order {
     Scene(u64),
     /// One family in one palette.
     Plain(u64, Family, PaletteChoice),
+    /// An object in front of one family in one palette.
+    Portrait(u64, Family, PaletteChoice, usize),
 }
 
 #[derive(Default)]
@@ -54,7 +56,7 @@ pub struct Desk<'a> {
 impl<'a> Desk<'a> {
     pub fn new(artist: &'a dyn Artist, painter: Painter, seed: u64, plan: &Plan, hear: &'a mut Hear<'_>) -> Self {
         let drawn = Tally { of: plan.drawn(), ..Tally::default() };
-        let painted = Tally { of: plan.painted(), ..Tally::default() };
+        let painted = Tally { of: plan.painted(painter.objects() > 0), ..Tally::default() };
         // Fine texture depends on the size, so the painter paints at the artist's.
         let size = artist.info().defaults.width.clamp(32, 512) as usize;
         Self { artist, painter, seed, size, hear, part: "speed", drawn, painted }
@@ -107,6 +109,9 @@ impl<'a> Desk<'a> {
                 look(&match order {
                     Order::Scene(seed) => painter.paint(*seed, size),
                     Order::Plain(seed, family, palette) => painter.plain(*seed, size, *family, palette.clone()),
+                    Order::Portrait(seed, family, palette, object) => {
+                        painter.portrait(*seed, size, *family, palette.clone(), *object)
+                    }
                 })
             }));
             self.painted.done += chunk.len();
@@ -114,6 +119,11 @@ impl<'a> Desk<'a> {
             self.progress()?;
         }
         Ok(all)
+    }
+
+    /// Whether the painter has objects to draw.
+    pub fn has_objects(&self) -> bool {
+        self.painter.objects() > 0
     }
 
     /// Width and height of the painter's pictures, pixels.

@@ -3,6 +3,7 @@
 use super::diverse::SEEDS;
 use crate::corpus::Measured;
 use crate::corpus::families::Family;
+use crate::corpus::objects::CORE;
 use crate::pipeline::extras::{ATTRIBUTE, FAMILY};
 use crate::pipeline::{ModelInfo, SliderSpec};
 
@@ -12,6 +13,8 @@ pub const MIN_COUNT: usize = 80;
 pub const MAX_COUNT: usize = 100_000;
 /// Values at which each attribute slider is tried.
 pub const SLIDER_VALUES: usize = 5;
+/// Portraits of each object of the core to learn from.
+pub const LESSONS_OBJECT: usize = 24;
 /// Pictures, and quick looks, that are timed.
 const TIMED: usize = 5;
 
@@ -61,7 +64,7 @@ impl Plan {
             0.28 * words,
             0.175 * words,
             0.12,
-            0.04 * words,
+            0.12 * words,
             0.32 * f64::from(u8::from(attributes > 0)),
             0.065 * families,
         ];
@@ -115,8 +118,14 @@ impl Plan {
         self.timed + self.natural + self.words + self.diverse * SEEDS + self.objects * 2 + attributes + self.families
     }
 
-    /// Pictures that the painter paints.
-    pub fn painted(&self) -> usize {
-        self.natural + self.reference + self.lessons * Family::ALL.len() + self.ceiling + self.diverse * SEEDS
+    /// Pictures that the painter paints; `objects`: whether it has some to draw.
+    pub fn painted(&self, objects: bool) -> usize {
+        let portraits = if objects && self.objects > 0 { (LESSONS_OBJECT + 2) * CORE } else { 0 };
+        portraits
+            + self.natural
+            + self.reference
+            + self.lessons * Family::ALL.len()
+            + self.ceiling
+            + self.diverse * SEEDS
     }
 }

@@ -4,6 +4,7 @@ use super::colours::palettes;
 use super::desk::Desk;
 use crate::Result;
 use crate::corpus::families::Family;
+use crate::corpus::objects::CORE;
 use serde::Serialize;
 
 /// Seconds a picture at which the score for efficiency is one half.
@@ -86,6 +87,11 @@ pub struct Prompt {
     pub object_effect: f64,
     /// How much it changes the rest.
     pub object_effect_outside: f64,
+    /// Share of the pictures with an object word whose object a classifier names, of 48, 0..=1; none where the painter has no
+    /// objects to learn from.
+    pub objects_named: Option<f64>,
+    /// The same of fresh corpus pictures.
+    pub objects_named_ceiling: Option<f64>,
 }
 
 /// One attribute slider.
@@ -143,7 +149,7 @@ pub struct Scores {
     pub natural: Option<f64>,
     /// Spread relative to the corpus.
     pub diverse: Option<f64>,
-    /// Nearness of the colours asked for.
+    /// Nearness of the colours asked for and, where it can be judged, recognition of objects, half each.
     pub prompt: Option<f64>,
     /// Mean over the sliders.
     pub sliders: Option<f64>,
@@ -203,7 +209,11 @@ impl Prompt {
     pub fn score(&self) -> f64 {
         let n = palettes() as f64;
         let rank = between(self.mean_rank, (n + 1.0) / 2.0, self.mean_rank_ceiling);
-        (rank + between(self.top3, 3.0 / n, self.top3_ceiling)) / 2.0
+        let colours = (rank + between(self.top3, 3.0 / n, self.top3_ceiling)) / 2.0;
+        match self.objects_named.zip(self.objects_named_ceiling) {
+            Some((named, ceiling)) => (colours + between(named, 1.0 / CORE as f64, ceiling)) / 2.0,
+            None => colours,
+        }
     }
 }
 
