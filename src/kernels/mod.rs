@@ -8,13 +8,18 @@ pub mod cpu;
 pub mod reference;
 
 use burn::backend::{Dispatch, DispatchDevice};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use cpu::activation::Pointwise;
 use cpu::{CpuOps, code};
 
+/// Whether this device is the CPU with our own kernels.
+pub fn on_cpu(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
 /// Whether a tensor lives where our own kernels run.
 fn own<const D: usize>(x: &Tensor<D>) -> bool {
-    matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_)) && x.dtype() == burn::tensor::DType::F32
+    on_cpu(&x.device()) && x.dtype() == burn::tensor::DType::F32
 }
 
 /// Two-dimensional convolution. `x`: `[n, h, w, in]`; `weight`: `[kh, kw, in, out]`; `bias`: `[out]`;

@@ -17,10 +17,6 @@ fn values<const D: usize>(shape: [usize; D], seed: u64, device: &Device) -> Tens
     Tensor::<1>::from_floats(data.as_slice(), device).reshape(shape)
 }
 
-fn close<const D: usize>(what: &str, ours: Tensor<D>, theirs: Tensor<D>) {
-    within(1e-4, what, ours, theirs);
-}
-
 fn within<const D: usize>(bound: f32, what: &str, ours: Tensor<D>, theirs: Tensor<D>) {
     assert_eq!(ours.dims(), theirs.dims(), "{what}: shapes differ");
     let ours = ours.into_data().try_to_vec::<f32>().unwrap();

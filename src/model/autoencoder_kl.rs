@@ -2,11 +2,11 @@
 
 use super::config::{check_groups, check_sizes, unsupported};
 use super::init::Init;
-use super::layers::{Attention, Conv2d, GroupNorm};
+use super::layers::{Attention, Conv2d, GroupNorm, edit};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetOptions, TimeNorm, Upsample2D};
 use crate::Result;
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 fn yes() -> bool {
@@ -243,12 +243,9 @@ impl AutoencoderKl {
     pub fn with_log_variance(mut self, value: f32) -> Self {
         let out = &mut self.encoder.conv_out;
         out.bias = out.bias.take().map(|bias| {
-            bias.map(|b| {
-                let (size, device, track) = (b.dims()[0], b.device(), b.is_require_grad());
-                // By way of plain data: what is tracked for gradients must be a leaf.
-                let mut values: Vec<f32> = b.into_data().try_into_vec().unwrap_or_else(|_| vec![0.0; size]);
-                values[size / 2..].fill(value);
-                Tensor::from_data(TensorData::new(values, [size]), &device).set_require_grad(track)
+            edit(bias, |values| {
+                let half = values.len() / 2;
+                values[half..].fill(value);
             })
         });
         self

@@ -2,7 +2,7 @@
 
 use super::config::{check_sizes, unsupported};
 use super::init::Init;
-use super::layers::{Embedding, LayerNorm, Linear};
+use super::layers::{Embedding, LayerNorm, Linear, edit};
 use crate::{Error, Result, kernels};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -179,6 +179,30 @@ impl ClipText {
         Ok(Self { embeddings, encoder: Layers { layers }, final_layer_norm: norm(init) })
     }
 
+    /// First values for learning from nothing. The begin and end tokens (the last two) start silent, words loud, positions and
+    /// biases near zero: the end tokens that fill a prompt up then hold the mean of its words from the first step. As CLIP
+    /// draws them, they differ between prompts by 1.5 % of their size, and a denoiser that attends to all places alike had
+    /// not heard a single word after 1,800 steps.
+    pub fn with_silent_ends(mut self) -> Self {
+        let words = &mut self.embeddings.token_embedding;
+        let width = words.weight.lazy_shape()[1];
+        words.weight = edit(words.weight.clone(), |values| {
+            let ends = values.len() - 2 * width;
+            values[..ends].iter_mut().for_each(|v| *v *= 25.0);
+            values[ends..].fill(0.0);
+        });
+        let places = &mut self.embeddings.position_embedding;
+        places.weight = edit(places.weight.clone(), |values| values.iter_mut().for_each(|v| *v *= 0.02));
+        for layer in &mut self.encoder.layers {
+            let (attention, mlp) = (&mut layer.self_attn, &mut layer.mlp);
+            let linear = [&mut attention.k_proj, &mut attention.v_proj, &mut attention.q_proj, &mut attention.out_proj];
+            for linear in linear.into_iter().chain([&mut mlp.fc1, &mut mlp.fc2]) {
+                linear.bias = linear.bias.take().map(|bias| edit(bias, |values| values.fill(0.0)));
+            }
+        }
+        self
+    }
+
     /// `tokens`: equally long rows of token numbers, each below `vocab_size`, at most `max_position_embeddings` long.
     pub fn forward(&self, tokens: &[Vec<u32>], eos: i64) -> Result<EncodedText> {
         let n = tokens.len();
@@ -214,5 +238,43 @@ impl ClipText {
         });
         let pooled = Tensor::cat(pooled.collect(), 0);
         Ok(EncodedText { last_hidden_state: last, hidden_states, pooled })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn silent_ends_hold_the_words_from_the_start() {
+        let config = ClipTextConfig {
+            vocab_size: 40,
+            hidden_size: 32,
+            intermediate_size: 64,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            max_position_embeddings: 16,
+            eos_token_id: 39,
+            ..Default::default()
+        };
+        let prompt = |words: &[u32]| {
+            let mut ids = vec![38];
+            ids.extend(words);
+            ids.resize(16, 39);
+            ids
+        };
+        let prompts = [prompt(&[3, 7]), prompt(&[4, 7])];
+        // How far the last place differs between two prompts, by its size.
+        let differs = |text: ClipText| {
+            let words = text.forward(&prompts, 39).unwrap().last_hidden_state;
+            let values: Vec<f32> = words.into_data().try_into_vec().unwrap();
+            let (a, b) = (&values[15 * 32..16 * 32], &values[31 * 32..]);
+            let off: f32 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
+            (off / a.iter().map(|a| a * a).sum::<f32>()).sqrt()
+        };
+        let text = |seed| ClipText::new(&mut Init::new(&Device::flex(), seed), &config).unwrap();
+        let (plain, silent) = (differs(text(1)), differs(text(1).with_silent_ends()));
+        assert!(silent > 0.5 && silent > 3.0 * plain, "{plain} as CLIP draws them, {silent} with silent ends");
     }
 }

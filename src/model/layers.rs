@@ -3,7 +3,7 @@
 use super::init::{Draw, Init};
 use crate::kernels;
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// Convolution over channels-last pictures. Kept as `[kh, kw, in, out]`; on disk `[out, in, kh, kw]`.
 #[derive(Module, Debug)]
@@ -63,6 +63,17 @@ impl Conv2d {
         let bias = self.bias.as_ref().map(|b| b.val());
         kernels::conv2d(x, self.weight.val(), bias, self.stride, (self.pad_before, self.pad_after))
     }
+}
+
+/// The parameter with its values changed by `f`.
+pub fn edit<const D: usize>(param: Param<Tensor<D>>, f: impl FnOnce(&mut [f32])) -> Param<Tensor<D>> {
+    param.map(|old| {
+        let (shape, device, track) = (old.dims(), old.device(), old.is_require_grad());
+        // By way of plain data: what is tracked for gradients must be a leaf.
+        let mut values: Vec<f32> = old.into_data().try_into_vec().unwrap_or_else(|_| vec![0.0; shape.iter().product()]);
+        f(&mut values);
+        Tensor::from_data(TensorData::new(values, shape), &device).set_require_grad(track)
+    })
 }
 
 /// `x @ weight + bias`. Kept as `[in, out]`; on disk `[out, in]`.

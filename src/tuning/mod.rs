@@ -5,4 +5,5 @@ pub mod denoiser;
 pub mod ember;
 pub mod latents;
 pub mod optimizer;
+pub mod shards;
 pub mod train;

@@ -141,11 +141,24 @@ impl Optimizer {
     /// One step; returns the module with new weights and the norm of the gradient before clipping. A step whose gradient is
     /// not finite is skipped, and the norm returned says so.
     pub fn step<M: Module>(&mut self, module: M, gradients: &mut Gradients, lr: f32) -> (M, f32) {
+        let taken = self.take(&module, gradients);
+        let norm = self.apply(&taken, lr);
+        (self.current(module), norm)
+    }
+
+    /// Takes a module's gradients out, in the order of the weights; none for a weight that had no part in the loss.
+    pub fn take<M: Module>(&self, module: &M, gradients: &mut Gradients) -> Vec<Option<Vec<f32>>> {
         let mut take = Take { gradients, taken: Vec::with_capacity(self.slots.len()) };
         module.visit(&mut take);
-        let norm = take.taken.iter().flatten().map(|g| sum_of_squares(g)).sum::<f64>().sqrt() as f32;
+        take.taken
+    }
+
+    /// One step with gradients in the order of [`Optimizer::take`]; returns their norm before clipping. Gradients that are not
+    /// finite are skipped, and the norm returned says so.
+    pub fn apply(&mut self, gradients: &[Option<Vec<f32>>], lr: f32) -> f32 {
+        let norm = gradients.iter().flatten().map(|g| sum_of_squares(g)).sum::<f64>().sqrt() as f32;
         if !norm.is_finite() {
-            return (module, norm);
+            return norm;
         }
         self.step += 1;
         let t = self.step as f32;
@@ -161,15 +174,20 @@ impl Optimizer {
             correction2: 1.0 - c.beta2.powf(t),
             ema: c.ema.min((1.0 + t) / (10.0 + t)),
         };
-        for (slot, gradient) in self.slots.iter_mut().zip(take.taken) {
+        for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
             let Some(gradient) = gradient else { continue };
             // Norm scales, biases and other vectors are not decayed.
             let weight_decay = if slot.shape.len() > 1 { c.weight_decay } else { 0.0 };
             let constants = AdamW { weight_decay, ..constants };
             let Slot { weight, mean, square, average, .. } = slot;
-            adamw(weight, &gradient, mean, square, average, &constants);
+            adamw(weight, gradient, mean, square, average, &constants);
         }
-        (self.put(module, |slot| &slot.weight), norm)
+        norm
+    }
+
+    /// The module with the weights of the last step.
+    pub fn current<M: Module>(&self, module: M) -> M {
+        self.put(module, |slot| &slot.weight)
     }
 
     /// The module with the averaged weights: what is evaluated and shipped.
@@ -228,7 +246,7 @@ impl Optimizer {
         }
         self.step = step.ok_or_else(|| damaged("no step count".into()))?;
         self.slots = slots;
-        Ok(self.put(module, |slot| &slot.weight))
+        Ok(self.current(module))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::matrix::Mat;
 use super::simd;
+use super::spare::Buffer;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -68,9 +69,9 @@ pub fn narrow(value: f32) -> u16 {
 }
 
 /// All values, rounded.
-pub fn narrow_all(values: &[f32]) -> Vec<u16> {
+pub fn narrow_all(values: &[f32]) -> Buffer<u16> {
     const CHUNK: usize = 64 << 10;
-    let mut out = vec![0u16; values.len()];
+    let mut out = Buffer::new(values.len());
     out.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(|(out, values)| {
         simd(
             #[inline(always)]
@@ -86,7 +87,7 @@ pub fn narrow_all(values: &[f32]) -> Vec<u16> {
 
 /// The left factor: rounded, rows one after the other, each with an even number of elements.
 pub struct Left {
-    data: Vec<u16>,
+    data: Buffer<u16>,
     rows: usize,
     stride: usize,
 }
@@ -96,7 +97,7 @@ impl Left {
     pub fn new(a: Mat) -> Self {
         let (rows, cols) = a.size();
         let stride = cols.next_multiple_of(2);
-        let mut data = vec![0u16; rows * stride];
+        let mut data = Buffer::new(rows * stride);
         if let Some(lines) = a.lines() {
             let step = (32 << 10) / stride.max(1) + 1;
             data.par_chunks_mut(step * stride).enumerate().for_each(|(i, out)| {
@@ -108,6 +109,7 @@ impl Left {
                             for (o, v) in out.iter_mut().zip(line) {
                                 *o = narrow(*v);
                             }
+                            out[cols..].fill(0);
                         }
                     },
                 )
@@ -117,6 +119,7 @@ impl Left {
             const SQUARE: usize = 32;
             data.par_chunks_mut(SQUARE * stride).enumerate().for_each(|(i, out)| {
                 let height = out.len() / stride;
+                out.chunks_exact_mut(stride).for_each(|line| line[cols..].fill(0));
                 for c0 in (0..cols).step_by(SQUARE) {
                     for r in 0..height {
                         let line = &mut out[r * stride..];
@@ -133,7 +136,7 @@ impl Left {
 
 /// The right factor: panels of up to [`WIDE`] columns; a word holds an element and the one below it.
 pub struct Right {
-    data: Vec<u32>,
+    data: Buffer<u32>,
     pairs: usize,
     cols: usize,
 }
@@ -180,18 +183,18 @@ impl Right {
 
     fn empty(rows: usize, cols: usize) -> Self {
         let pairs = rows.div_ceil(2);
-        Self { data: vec![0; pairs * cols.next_multiple_of(LANES)], pairs, cols }
+        Self { data: Buffer::new(pairs * cols.next_multiple_of(LANES)), pairs, cols }
     }
 
-    /// Lays out lines that are rounded already, for use again and again: `lines` holds `rows` of `cols`.
+    /// Lays out lines that are rounded already: `lines` holds `rows` of `cols`, at most as many rows as at first.
     fn refill(&mut self, lines: &[u16], rows: usize) {
         let (pairs, cols) = (rows.div_ceil(2), self.cols);
         self.pairs = pairs;
-        self.data.resize(pairs * cols.next_multiple_of(LANES), 0);
+        let len = pairs * cols.next_multiple_of(LANES);
         simd(
             #[inline(always)]
             || {
-                for (i, panel) in self.data.chunks_mut(pairs * WIDE).enumerate() {
+                for (i, panel) in self.data[..len].chunks_mut(pairs * WIDE).enumerate() {
                     let first = i * WIDE;
                     let (wide, width) = (panel.len() / pairs, WIDE.min(cols - first));
                     for (p, out) in panel.chunks_exact_mut(wide).enumerate() {
@@ -219,7 +222,7 @@ fn multiply(dst: &mut [f32], a: &[u16], rows: usize, stride: usize, b: &Right, a
     if rows == 0 || b.cols == 0 {
         return;
     }
-    assert!(stride % 2 == 0 && stride >= 2 * b.pairs, "rows of {stride} for {} pairs", b.pairs);
+    assert!(stride.is_multiple_of(2) && stride >= 2 * b.pairs, "rows of {stride} for {} pairs", b.pairs);
     assert!(a.len() >= (rows - 1) * stride + 2 * b.pairs && dst.len() >= rows * b.cols, "slices too short");
     assert!(b.data.len() >= b.pairs * b.cols.next_multiple_of(LANES), "panels too short");
     assert!(available(), "this processor has no 16-bit products");
@@ -330,7 +333,7 @@ pub fn product_of_rows(rows: usize, k: usize, b: Mat, fill: impl Fn(usize, &mut 
     let mut dst = vec![0.0; rows * right.cols];
     let step = share(rows, k);
     dst.par_chunks_mut(step * right.cols).enumerate().for_each_init(
-        || vec![0u16; step * k],
+        || Buffer::<u16>::new(step * k),
         |lines, (i, out)| {
             let n = out.len() / right.cols;
             fill(i * step, &mut lines[..n * k]);
@@ -352,7 +355,7 @@ pub fn product_with_rows(dy: Mat, k: usize, fill: impl Fn(usize, &mut [u16]) + S
         .into_par_iter()
         .map(|t| {
             let mut sum = vec![0.0; left.rows * k];
-            let mut lines = vec![0u16; step * k];
+            let mut lines = Buffer::<u16>::new(step * k);
             let mut right = Right::empty(step, k);
             let end = ((t + 1) * part).min(rows);
             for first in (t * part..end).step_by(step) {
@@ -403,11 +406,11 @@ mod tests {
     #[test]
     fn rounds_to_the_nearest() {
         for (value, bits) in
-            [(1.0, 0x3f80), (-2.5, 0xc020), (1.00390625, 0x3f80), (1.01171875, 0x3f82), (3.4e-5, 0x380f)]
+            [(1.0, 0x3f80), (-2.5, 0xc020), (257.0 / 256.0, 0x3f80), (259.0 / 256.0, 0x3f82), (3.4e-5, 0x380f)]
         {
             assert_eq!(narrow(value), bits, "{value}");
         }
-        assert_eq!(narrow_all(&[0.0, 1.0]), [0, 0x3f80]);
+        assert_eq!(narrow_all(&[0.0, 1.0])[..], [0, 0x3f80]);
     }
 
     #[test]

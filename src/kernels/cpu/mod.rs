@@ -10,6 +10,7 @@ pub mod matrix;
 pub mod norm;
 pub mod optimizer;
 pub mod resample;
+mod spare;
 pub mod winograd;
 
 use activation::Pointwise;

@@ -6,8 +6,8 @@
 use super::conv::ConvShape;
 use super::matrix::{Mat, gemm};
 use super::simd;
+use super::spare::Buffer;
 use rayon::prelude::*;
-use std::sync::{Mutex, PoisonError};
 
 /// Side of a block of outputs.
 const OUT: usize = 4;
@@ -56,40 +56,17 @@ impl Tiles {
     }
 }
 
-/// Buffers that wait to be used again: asking the system for fresh pages costs as much as the transforms.
-static SPARE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
-/// Most floats that wait: 96 MB.
-const SPARE_FLOATS: usize = 24 << 20;
-
 /// 36 matrices of `rows x cols`, [`GAP`] apart.
 struct Points {
-    data: Vec<f32>,
+    data: Buffer<f32>,
     rows: usize,
     cols: usize,
-}
-
-impl Drop for Points {
-    fn drop(&mut self) {
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.iter().map(Vec::capacity).sum::<usize>() + self.data.capacity() <= SPARE_FLOATS {
-            spare.push(std::mem::take(&mut self.data));
-        }
-    }
 }
 
 impl Points {
     /// What the matrices hold at first is undefined (numbers of an earlier use); every user writes all of them.
     fn new(rows: usize, cols: usize) -> Self {
-        let len = POINTS * (rows * cols + GAP);
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is long enough, else the longest, which has the least to grow.
-        let best = (0..spare.len()).min_by_key(|i| (spare[*i].len() < len, spare[*i].len().abs_diff(len)));
-        let mut data = best.map(|i| spare.swap_remove(i)).unwrap_or_default();
-        drop(spare);
-        if data.len() < len {
-            data = vec![0.0; len];
-        }
-        Self { data, rows, cols }
+        Self { data: Buffer::new(POINTS * (rows * cols + GAP)), rows, cols }
     }
     fn stride(&self) -> usize {
         self.rows * self.cols + GAP
@@ -117,7 +94,7 @@ impl Points {
         let (stride, cols, rows) = (self.stride(), self.cols, self.rows);
         let mut bands: Vec<Vec<&mut [f32]>> =
             (0..rows.div_ceil(rows_each)).map(|_| Vec::with_capacity(POINTS)).collect();
-        for point in self.data[..POINTS * stride].chunks_exact_mut(stride) {
+        for point in self.data.chunks_exact_mut(stride) {
             for (band, part) in bands.iter_mut().zip(point[..rows * cols].chunks_mut(rows_each * cols)) {
                 band.push(part);
             }
