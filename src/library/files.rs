@@ -76,7 +76,11 @@ pub fn make_writable_folder(folder: &Path) -> Result<()> {
     let tried = fs::create_dir_all(folder)
         .and_then(|()| OpenOptions::new().write(true).create_new(true).open(&probe))
         .map(drop)
-        .and_then(|()| fs::remove_file(&probe));
+        .and_then(|()| match fs::remove_file(&probe) {
+            // Another Kiln that opens the folder just now swept it away as an orphan: it was written all the same.
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        });
     tried.map_err(|e| explain("write to the folder", folder, &e))
 }
 
