@@ -134,7 +134,7 @@ impl Left {
     }
 }
 
-/// The right factor: panels of up to [`WIDE`] columns; a word holds an element and the one below it.
+/// The right factor: panels of up to 48 columns; a word holds an element and the one below it.
 pub struct Right {
     data: Buffer<u32>,
     pairs: usize,
