@@ -1,6 +1,7 @@
 //! Weights from and to safetensors files, into any module of this folder.
 
 use super::naming::{Layout, Path as ModulePath};
+use crate::kernels::cpu::matrix::transpose;
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -202,22 +203,6 @@ impl Fill<'_> {
             Layout::Conv => reverse_axes(&values, shape[3], shape[2], shape[0] * shape[1]),
         })
     }
-}
-
-/// `[rows, cols]` to `[cols, rows]`, in blocks that stay in the cache.
-fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    const BLOCK: usize = 32;
-    let mut y = vec![0.0; x.len()];
-    for r0 in (0..rows).step_by(BLOCK) {
-        for c0 in (0..cols).step_by(BLOCK) {
-            for r in r0..(r0 + BLOCK).min(rows) {
-                for c in c0..(c0 + BLOCK).min(cols) {
-                    y[c * rows + r] = x[r * cols + c];
-                }
-            }
-        }
-    }
-    y
 }
 
 /// `[a, b, c]` to `[c, b, a]`.

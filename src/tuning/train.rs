@@ -121,8 +121,7 @@ pub fn run(options: &Options, observe: Observe) -> Result<()> {
         take_autoencoder(from, &options.out)?;
     }
     match options.stage {
-        Stage::Autoencoder => autoencoder::train(options, observe),
-        Stage::Decoder => autoencoder::train(options, observe),
+        Stage::Autoencoder | Stage::Decoder => autoencoder::train(options, observe),
         Stage::Denoiser => denoiser::train(options, observe),
         Stage::All => {
             let half = Options { minutes: options.minutes.map(|m| m / 2.0), ..options.clone() };

@@ -15,6 +15,8 @@ pub const MAX_COUNT: usize = 100_000;
 pub const SLIDER_VALUES: usize = 5;
 /// Portraits of each object of the core to learn from.
 pub const LESSONS_OBJECT: usize = 24;
+/// Fresh portraits of each: what a perfect artist would score.
+pub const FRESH_OBJECT: usize = 2;
 /// Pictures, and quick looks, that are timed.
 const TIMED: usize = 5;
 
@@ -120,7 +122,7 @@ impl Plan {
 
     /// Pictures that the painter paints; `objects`: whether it has some to draw.
     pub fn painted(&self, objects: bool) -> usize {
-        let portraits = if objects && self.objects > 0 { (LESSONS_OBJECT + 2) * CORE } else { 0 };
+        let portraits = if objects && self.objects > 0 { (LESSONS_OBJECT + FRESH_OBJECT) * CORE } else { 0 };
         portraits
             + self.natural
             + self.reference

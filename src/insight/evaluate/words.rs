@@ -2,7 +2,7 @@
 
 use super::colours::{change, palettes};
 use super::desk::{Desk, Order};
-use super::plan::{LESSONS_OBJECT, Plan};
+use super::plan::{FRESH_OBJECT, LESSONS_OBJECT, Plan};
 use super::reference::{Reference, pair, prompt};
 use super::report::Prompt;
 use crate::Result;
@@ -43,7 +43,7 @@ impl Namer {
         let classes: Vec<Vec<Vec<f32>>> =
             lessons.chunks(LESSONS_OBJECT).map(|class| class.iter().map(|f| scale.apply(f)).collect()).collect();
         let classifier = Classifier::learn(&classes);
-        let fresh = portraits(desk, "fresh portrait", 2);
+        let fresh = portraits(desk, "fresh portrait", FRESH_OBJECT);
         let right = desk.paint(&fresh, |s| {
             let named = classifier.classify(&scale.apply(&middle(size as u32, size as u32, &s.rgb)));
             s.scene.objects.first().is_some_and(|o| o.object == named)

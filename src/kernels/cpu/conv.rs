@@ -1,6 +1,6 @@
 //! Channels-last convolution as im2col + matrix product, forward and backward; 3x3 by Winograd where that wins.
 
-use super::matrix::{Mat, add_bias, gemm};
+use super::matrix::{Mat, add_bias, gemm, transpose};
 use super::{half, winograd};
 use rayon::prelude::*;
 
@@ -52,6 +52,10 @@ impl ConvShape {
     fn half(&self) -> bool {
         self.k().is_multiple_of(2) && self.cin >= 8 && self.cout >= 8 && half::wanted()
     }
+    /// Whether Winograd's way is taken.
+    fn winograd(&self) -> bool {
+        !self.half() && winograd::wins(self)
+    }
     /// Output pixels in one tile.
     fn tile_rows(&self) -> usize {
         let fair = self.rows().div_ceil(rayon::current_num_threads());
@@ -99,19 +103,26 @@ fn im2col_whole(x: &[f32], s: &ConvShape) -> Vec<f32> {
 
 /// `x`: `[n, h, w, cin]`, `weight`: `[kh, kw, cin, cout]`, `bias`: `[cout]`. Returns `[n, ho, wo, cout]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
-    if s.half() {
-        let mut y = forward_half(&half::narrow_all(x), weight, s);
-        if let Some(bias) = bias {
-            add_bias(&mut y, bias);
-        }
-        return y;
-    }
-    if winograd::wins(s) {
+    if s.winograd() {
         return winograd::forward(x, weight, bias, s);
     }
+    let w = Mat::new(weight, s.k(), s.cout);
+    let mut y = if s.half() {
+        let x = half::narrow_all(x);
+        half::product_of_rows(s.rows(), s.k(), w, |first, lines| im2col(&x, s, first, lines))
+    } else {
+        forward_f32(x, w, s)
+    };
+    if let Some(bias) = bias {
+        add_bias(&mut y, bias);
+    }
+    y
+}
+
+/// [`forward`] with factors as they are, without bias.
+fn forward_f32(x: &[f32], w: Mat, s: &ConvShape) -> Vec<f32> {
     let (rows, k) = (s.rows(), s.k());
     let mut y = vec![0.0; rows * s.cout];
-    let w = Mat::new(weight, k, s.cout);
     if s.pointwise() {
         gemm(&mut y, Mat::new(x, rows, k), w, 1.0, false, true);
     } else if rows * k <= WHOLE && rows <= 4096 {
@@ -128,16 +139,7 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -
             },
         );
     }
-    if let Some(bias) = bias {
-        add_bias(&mut y, bias);
-    }
     y
-}
-
-/// [`forward`] with rounded factors, without bias.
-fn forward_half(x: &[u16], weight: &[f32], s: &ConvShape) -> Vec<f32> {
-    let weight = Mat::new(weight, s.k(), s.cout);
-    half::product_of_rows(s.rows(), s.k(), weight, |first, lines| im2col(x, s, first, lines))
 }
 
 /// Gradients with respect to `x` and to the weight, each when it is wanted.
@@ -148,7 +150,7 @@ pub fn backward(
     s: &ConvShape,
     (want_x, want_weight): (bool, bool),
 ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
-    if winograd::wins(s) && !s.half() {
+    if s.winograd() {
         return winograd::backward(x, weight, dy, s, (want_x, want_weight));
     }
     (want_x.then(|| backward_x(dy, weight, s)), want_weight.then(|| backward_weight(x, dy, s)))
@@ -211,19 +213,6 @@ fn backward_x(dy: &[f32], weight: &[f32], s: &ConvShape) -> Vec<f32> {
         },
     );
     dx
-}
-
-/// `[rows, cols]` to `[cols, rows]`.
-fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    y.par_chunks_mut(16 * rows).enumerate().for_each(|(i, y)| {
-        for r in 0..rows {
-            for (c, y) in y.chunks_exact_mut(rows).enumerate() {
-                y[r] = x[r * cols + i * 16 + c];
-            }
-        }
-    });
-    y
 }
 
 /// `[kh, kw, cin, cout]` rotated by half a turn and transposed to `[kh, kw, cout, cin]`.

@@ -106,6 +106,22 @@ pub fn product(a: Mat, b: Mat) -> Vec<f32> {
     dst
 }
 
+/// `[rows, cols]` to `[cols, rows]`, in blocks that stay in the cache.
+pub fn transpose(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    const BLOCK: usize = 32;
+    let mut y = vec![0.0; x.len()];
+    for r0 in (0..rows).step_by(BLOCK) {
+        for c0 in (0..cols).step_by(BLOCK) {
+            for r in r0..(r0 + BLOCK).min(rows) {
+                for c in c0..(c0 + BLOCK).min(cols) {
+                    y[c * rows + r] = x[r * cols + c];
+                }
+            }
+        }
+    }
+    y
+}
+
 /// Adds `bias` to every row of `dst`.
 pub fn add_bias(dst: &mut [f32], bias: &[f32]) {
     dst.par_chunks_mut(bias.len() * 64).for_each(|rows| {
