@@ -1,6 +1,5 @@
 //! The way from a Recipe to pixels: words, noise, steps, decoder.
 
-use super::extras::class_vector;
 use super::{Pipeline, PreviewImage, StepReport};
 use crate::model::unet::UnetConditioning;
 use crate::recipe::{Picture, Recipe, SIDE_RANGE, STEP_RANGE};
@@ -12,8 +11,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-/// Prompts whose encodings are kept.
-const KEPT: usize = 32;
 /// Steps of a quick look.
 const PREVIEW_STEPS: u32 = 3;
 /// Longer prompts are refused, in bytes; what a checkpoint reads of one is far shorter.
@@ -187,45 +184,6 @@ impl Pipeline {
             ));
         }
         Ok(out)
-    }
-
-    /// Encoded words and sliders: the unconditional half first, when guided.
-    fn condition(&self, recipe: &Recipe, guided: bool) -> Result<(Tensor<3>, UnetConditioning)> {
-        let mut words = vec![self.encode_text(&recipe.prompt)?];
-        if guided {
-            words.insert(0, self.encode_text(&recipe.negative_prompt)?);
-        }
-        let n = words.len();
-        let mut conditioning = UnetConditioning::default();
-        if self.unet_config.class_embed_type.is_some() {
-            let vector = class_vector(&self.extras.sliders, &recipe.sliders);
-            let width = vector.len();
-            let mut labels = vec![0.0; (n - 1) * width];
-            labels.extend(vector);
-            conditioning.class_labels = Some(Tensor::from_data(TensorData::new(labels, [n, width]), &self.device));
-        }
-        Ok((Tensor::cat(words, 0), conditioning))
-    }
-
-    fn encode_text(&self, prompt: &str) -> Result<Tensor<3>> {
-        let mut kept = self.encodings.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(i) = kept.iter().position(|(p, _)| p == prompt) {
-            let entry = kept.remove(i);
-            kept.push(entry.clone());
-            return Ok(entry.1);
-        }
-        let tokens = self.tokenizer.encode(prompt);
-        let encoded = self.text.forward(&[tokens.ids], self.text_config.eos_token_id)?.last_hidden_state;
-        if kept.len() == KEPT {
-            kept.remove(0);
-        }
-        kept.push((prompt.to_string(), encoded.clone()));
-        Ok(encoded)
-    }
-
-    /// How many tokens of a prompt the text encoder will not see.
-    pub fn tokens_cut(&self, prompt: &str) -> usize {
-        self.tokenizer.encode(prompt).cut
     }
 
     fn encode_picture(&self, path: &Path, width: u32, height: u32) -> Result<Vec<f32>> {

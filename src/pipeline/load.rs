@@ -1,5 +1,6 @@
 //! From a diffusers folder to a [`Pipeline`].
 
+use super::conditioning::TextEncoder;
 use super::extras::{Extras, class_width};
 use super::{ModelInfo, Pipeline};
 use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
@@ -107,9 +108,7 @@ impl Pipeline {
         Ok(Self {
             info,
             extras,
-            tokenizer,
-            text,
-            text_config,
+            text: TextEncoder { tokenizer, model: text, config: text_config },
             unet,
             unet_config,
             vae,

@@ -1,5 +1,6 @@
 //! A Recipe in, a Picture out: the one text-to-image pipeline, for every checkpoint.
 
+mod conditioning;
 pub mod device;
 pub mod extras;
 mod generate;
@@ -8,12 +9,11 @@ mod load;
 pub use load::{hash_file, locate_model};
 
 use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
-use crate::model::clip_text::{ClipText, ClipTextConfig};
-use crate::model::tokenizer::Tokenizer;
 use crate::model::unet::{Unet, UnetConfig};
 use crate::recipe::Recipe;
 use crate::sampler::schedule::SchedulerConfig;
 use burn::tensor::{Device, Tensor};
+use conditioning::TextEncoder;
 use extras::Extras;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -89,9 +89,7 @@ pub struct StepReport {
 pub struct Pipeline {
     info: ModelInfo,
     extras: Extras,
-    tokenizer: Tokenizer,
-    text: ClipText,
-    text_config: ClipTextConfig,
+    text: TextEncoder,
     unet: Unet,
     unet_config: UnetConfig,
     vae: Autoencoder,
