@@ -65,6 +65,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 fn main() -> kiln::Result<()> {
+    kiln::kernels::memory::keep_freed_pages();
     let arguments: Vec<String> = std::env::args().collect();
     let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|i| arguments.get(i + 1)).cloned();
     let model = locate_model(&value("--model").unwrap_or_else(|| "ember".into()))?;

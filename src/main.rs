@@ -6,5 +6,6 @@ mod command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    kiln::kernels::memory::keep_freed_pages();
     command::main()
 }

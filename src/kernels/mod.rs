@@ -5,6 +5,7 @@
 //! On any other device the same functions call burn's own operations (`reference`).
 
 pub mod cpu;
+pub mod memory;
 pub mod reference;
 
 use burn::backend::{Dispatch, DispatchDevice};

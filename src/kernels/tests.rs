@@ -130,9 +130,15 @@ fn normalisations_agree() {
 #[test]
 fn linear_and_attention_agree() {
     let d = device();
-    for (n, t, o, heads, width, causal) in
-        [(1, 1, 1, 1, 4, false), (2, 7, 3, 2, 6, false), (3, 17, 17, 4, 32, true), (1, 65, 40, 8, 64, false)]
-    {
+    // The last two are more than one block of queries and of keys.
+    for (n, t, o, heads, width, causal) in [
+        (1, 1, 1, 1, 4, false),
+        (2, 7, 3, 2, 6, false),
+        (3, 17, 17, 4, 32, true),
+        (1, 65, 40, 8, 64, false),
+        (2, 300, 1100, 2, 16, false),
+        (1, 601, 601, 2, 16, true),
+    ] {
         compare!(
             "attention",
             [values([n, t, width], 1, &d), values([n, o, width], 2, &d), values([n, o, width], 3, &d)],

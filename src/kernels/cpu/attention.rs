@@ -74,18 +74,96 @@ impl AttentionShape {
     }
 }
 
-/// `softmax(q k^T / sqrt(d)) v` by heads.
+/// Queries of a block: with [`KEYS`] keys their scores stay in the second-level cache.
+const QUERIES: usize = 128;
+/// Keys of a block.
+const KEYS: usize = 512;
+
+/// What is known of a block of queries so far.
+struct Running {
+    /// Scores of the queries and one block of keys.
+    scores: Vec<f32>,
+    /// Largest score of each query.
+    top: Vec<f32>,
+    /// Sum of the exponentials of each query, relative to `top`.
+    sum: Vec<f32>,
+}
+
+/// `softmax(q k^T / sqrt(d)) v` by heads and blocks of queries; blocks of keys are taken one after the other with a running
+/// maximum, so no score matrix is ever whole (Dao et al. 2022, arXiv:2205.14135).
 pub fn forward(q: &[f32], k: &[f32], v: &[f32], s: &AttentionShape) -> Vec<f32> {
     let size = s.tokens * s.d;
     let mut out = vec![0.0; s.n * s.heads * size];
-    out.par_chunks_mut(size).enumerate().for_each_init(
-        || vec![0.0f32; s.tokens * s.others],
-        |p, (task, out)| {
-            s.probabilities(q, k, task, p);
-            gemm(out, Mat::new(p, s.tokens, s.others), s.head(v, task, s.others), 1.0, false, false);
-        },
-    );
+    let mut blocks: Vec<(usize, usize, &mut [f32])> = Vec::new();
+    for (task, head) in out.chunks_exact_mut(size.max(1)).enumerate() {
+        blocks.extend(head.chunks_mut(QUERIES * s.d).enumerate().map(|(i, part)| (task, i * QUERIES, part)));
+    }
+    let scratch = || Running { scores: vec![0.0; QUERIES * KEYS.min(s.others)], top: vec![], sum: vec![] };
+    blocks
+        .into_par_iter()
+        .for_each_init(scratch, |running, (task, first, out)| s.block(q, k, v, task, first, running, out));
     s.merge(&out, s.tokens)
+}
+
+impl AttentionShape {
+    /// The result of queries `first..` of one head, `out.len() / d` of them; `out` begins as zeros.
+    #[allow(clippy::too_many_arguments)]
+    fn block(
+        &self,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        task: usize,
+        first: usize,
+        running: &mut Running,
+        out: &mut [f32],
+    ) {
+        let rows = out.len() / self.d;
+        let q = self.head(q, task, self.tokens).rows_from(first, rows);
+        let (k, v) = (self.head(k, task, self.others), self.head(v, task, self.others));
+        let Running { scores, top, sum } = running;
+        top.clear();
+        top.resize(rows, f32::NEG_INFINITY);
+        sum.clear();
+        sum.resize(rows, 0.0);
+        // Keys after the last query of the block are hidden from all of it.
+        let seen = if self.causal { (first + rows).min(self.others) } else { self.others };
+        for from in (0..seen).step_by(KEYS) {
+            let cols = KEYS.min(seen - from);
+            let scores = &mut scores[..rows * cols];
+            gemm(scores, q, k.rows_from(from, cols).t(), self.scale(), false, false);
+            simd(
+                #[inline(always)]
+                || {
+                    for (t, row) in scores.chunks_exact_mut(cols).enumerate() {
+                        let visible = if self.causal { (first + t + 1).saturating_sub(from).min(cols) } else { cols };
+                        let (row, hidden) = row.split_at_mut(visible);
+                        hidden.fill(0.0);
+                        if row.is_empty() {
+                            continue;
+                        }
+                        let peak = row.iter().fold(top[t], |a, &b| if b > a { b } else { a });
+                        for value in row.iter_mut() {
+                            *value = exp(*value - peak);
+                        }
+                        let added: f32 = row.iter().sum();
+                        if peak > top[t] {
+                            let shrink = if top[t] == f32::NEG_INFINITY { 0.0 } else { exp(top[t] - peak) };
+                            sum[t] *= shrink;
+                            out[t * self.d..(t + 1) * self.d].iter_mut().for_each(|value| *value *= shrink);
+                            top[t] = peak;
+                        }
+                        sum[t] += added;
+                    }
+                },
+            );
+            gemm(out, Mat::new(scores, rows, cols), v.rows_from(from, cols), 1.0, from > 0, false);
+        }
+        for (row, sum) in out.chunks_exact_mut(self.d).zip(sum.iter()) {
+            let inverse = 1.0 / sum;
+            row.iter_mut().for_each(|value| *value *= inverse);
+        }
+    }
 }
 
 /// Gradients with respect to `q`, `k` and `v`; the probabilities are computed again instead of kept.

@@ -4,7 +4,7 @@ use super::attention::AttentionShape;
 use super::conv::ConvShape;
 use super::matrix::{Mat, add_bias, product};
 use super::norm::NormShape;
-use super::{CpuOps, activation, attention, conv, decode, norm, resample};
+use super::{CpuOps, activation, attention, conv, decode, half, kept, norm, resample, winograd};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
@@ -58,7 +58,14 @@ impl CpuOps for Flex {
         let (x, weight, bias) = (View::new(&x), View::new(&weight), View::new(&bias));
         let shape = conv_shape(&x.dims(), &weight.dims(), stride, (before, after));
         let (ho, wo) = shape.out();
-        tensor(conv::forward(&x, &weight, Some(&bias), &shape), vec![shape.n, ho, wo, shape.cout])
+        // While something trains, weights change too often to keep anything of them.
+        let y = if winograd::wins(&shape) && !half::allowed() {
+            let transformed = kept::transformed(&weight.0, &weight, &shape);
+            winograd::forward_with(&x, &transformed, Some(&bias), &shape)
+        } else {
+            conv::forward(&x, &weight, Some(&bias), &shape)
+        };
+        tensor(y, vec![shape.n, ho, wo, shape.cout])
     }
 
     fn kiln_linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {

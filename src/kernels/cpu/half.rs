@@ -38,9 +38,14 @@ impl Drop for HalfProducts {
     }
 }
 
+/// Whether anyone holds [`HalfProducts`], that is, whether something trains.
+pub fn allowed() -> bool {
+    HOLDERS.load(Ordering::Relaxed) > 0
+}
+
 /// Whether products are to be done here: allowed, and the processor can.
 pub fn wanted() -> bool {
-    HOLDERS.load(Ordering::Relaxed) > 0 && available()
+    allowed() && available()
 }
 
 /// Whether the processor multiplies pairs of bfloat16.

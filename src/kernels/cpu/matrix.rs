@@ -28,6 +28,11 @@ impl<'a> Mat<'a> {
         );
         Self { data, rows, cols, row_stride, col_stride: 1 }
     }
+    /// `rows` rows from row `first` on.
+    pub fn rows_from(self, first: usize, rows: usize) -> Self {
+        assert!(first + rows <= self.rows, "rows {first}..{} of a matrix of {}", first + rows, self.rows);
+        Self { data: &self.data[(first * self.row_stride).min(self.data.len())..], rows, ..self }
+    }
     /// Rows and columns.
     pub fn size(&self) -> (usize, usize) {
         (self.rows, self.cols)

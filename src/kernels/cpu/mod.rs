@@ -6,6 +6,7 @@ mod autodiff;
 pub mod conv;
 mod flex;
 pub mod half;
+mod kept;
 pub mod matrix;
 pub mod norm;
 pub mod optimizer;

@@ -42,6 +42,13 @@ impl<T: Kept> Buffer<T> {
     }
 }
 
+impl<T: Kept> Buffer<T> {
+    /// `len` zeros in memory of their own, for what is kept long: none of the waiting buffers is used up for it.
+    pub fn exact(len: usize) -> Self {
+        Self { data: vec![T::default(); len], len }
+    }
+}
+
 impl<T: Kept> Deref for Buffer<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {

@@ -57,7 +57,7 @@ impl Tiles {
 }
 
 /// 36 matrices of `rows x cols`, [`GAP`] apart.
-struct Points {
+pub struct Points {
     data: Buffer<f32>,
     rows: usize,
     cols: usize,
@@ -67,6 +67,10 @@ impl Points {
     /// What the matrices hold at first is undefined (numbers of an earlier use); every user writes all of them.
     fn new(rows: usize, cols: usize) -> Self {
         Self { data: Buffer::new(POINTS * (rows * cols + GAP)), rows, cols }
+    }
+    /// Size in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.data[..])
     }
     fn stride(&self) -> usize {
         self.rows * self.cols + GAP
@@ -324,9 +328,18 @@ fn transform_output_back(dy: &[f32], s: &ConvShape, tiles: Tiles) -> Points {
     m
 }
 
+/// The weight, transformed, to be kept: see [`forward_with`].
+pub fn transformed(weight: &[f32], s: &ConvShape) -> Points {
+    let data = Buffer::exact(POINTS * (s.cin * s.cout + GAP));
+    transform_weight_into(Points { data, rows: s.cin, cols: s.cout }, weight, s)
+}
+
 /// The weight, transformed: 36 of `[cin, cout]`.
 fn transform_weight(weight: &[f32], s: &ConvShape) -> Points {
-    let mut u = Points::new(s.cin, s.cout);
+    transform_weight_into(Points::new(s.cin, s.cout), weight, s)
+}
+
+fn transform_weight_into(mut u: Points, weight: &[f32], s: &ConvShape) -> Points {
     let plane = s.cin * s.cout;
     u.bands(band(s.cin), |first, band| {
         let rows = band[0].len() / s.cout;
@@ -492,8 +505,12 @@ fn transform_input_back(dv: &Points, s: &ConvShape, tiles: Tiles) -> Vec<f32> {
 
 /// Shapes as in [`super::conv::forward`].
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
+    forward_with(x, &transform_weight(weight, s), bias, s)
+}
+
+/// [`forward`] with a weight that [`transformed`] made.
+pub fn forward_with(x: &[f32], u: &Points, bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
     let tiles = Tiles::of(s);
-    let u = transform_weight(weight, s);
     let v = transform_input(x, s, tiles);
     let m = Points::product(tiles.count, s.cout, |p| v.matrix(p), |p| u.matrix(p));
     transform_output(&m, bias, s, tiles)

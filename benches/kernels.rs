@@ -1,0 +1,214 @@
+//! Every operation that Kiln lives on, beside PyTorch on the same cores in the same run.
+//!
+//! `cargo bench --bench kernels -- [--rounds N] [--threads N] [--only TEXT] [--python PYTHON]`. The rounds of both programs take
+//! turns; each figure is a median of milliseconds. PyTorch runs in both of its memory layouts, and the faster one counts.
+//! Without a Python that has torch, only Kiln's own times are printed.
+
+use burn::tensor::{Device, Distribution, Tensor};
+use kiln::kernels::{attention, conv2d, group_norm, layer_norm, linear, silu, upsample2x};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What is measured; the Python peer reads the same words.
+const OPERATIONS: [&str; 20] = [
+    // kind, batch, channels in, channels out, side
+    "conv 1 64 64 256",
+    "conv 1 128 128 128",
+    "conv 1 320 320 64",
+    "conv 1 640 640 32",
+    "conv 1 1280 1280 16",
+    "conv 1 16 16 256",
+    "conv 1 24 24 128",
+    "conv 2 96 96 16",
+    "conv 2 192 192 8",
+    "conv 2 288 288 4",
+    "down 1 128 128 128",
+    "point 1 320 320 64",
+    // kind, rows, in, out
+    "linear 4096 320 1280",
+    // kind, batch, heads, queries, keys, width of a head
+    "attention 1 8 4096 4096 40",
+    "attention 1 8 4096 77 40",
+    "attention 2 6 64 32 32",
+    // kind, batch, channels, groups, side
+    "norm 1 320 32 64",
+    "norm 1 16 1 256",
+    // kind, rows, channels
+    "layer 4096 320",
+    // kind, channels, side
+    "enlarge 64 64",
+];
+
+/// The other program: one line asks for an operation, one line answers with the seconds of each layout.
+struct Torch {
+    child: Child,
+    ask: ChildStdin,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Torch {
+    fn start(python: &str, threads: usize) -> Option<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/kernels_torch.py");
+        let mut child = Command::new(python)
+            .args([script.as_os_str(), threads.to_string().as_ref()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let ask = child.stdin.take()?;
+        let mut answers = BufReader::new(child.stdout.take()?);
+        let mut line = String::new();
+        answers.read_line(&mut line).ok()?;
+        (line.trim() == "ready").then_some(Self { child, ask, answers })
+    }
+
+    fn seconds(&mut self, operation: &str) -> Option<f64> {
+        writeln!(self.ask, "{operation}").ok()?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line).ok()?;
+        line.split_whitespace().filter_map(|word| word.parse().ok()).min_by(f64::total_cmp)
+    }
+}
+
+impl Drop for Torch {
+    fn drop(&mut self) {
+        // Whatever it is doing, the benchmark is over.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// One call of an operation, ready to be repeated.
+fn prepare(operation: &str, device: &Device) -> Option<Box<dyn Fn()>> {
+    let mut words = operation.split_whitespace();
+    let kind = words.next()?;
+    let n: Vec<usize> = words.filter_map(|word| word.parse().ok()).collect();
+    fn noise<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    }
+    Some(match (kind, n.as_slice()) {
+        ("conv" | "down" | "point", &[batch, cin, cout, side]) => {
+            let (kernel, stride, padding) = match kind {
+                "conv" => (3, 1, (1, 1)),
+                "down" => (3, 2, (0, 1)),
+                _ => (1, 1, (0, 0)),
+            };
+            let (x, bias) = (noise([batch, side, side, cin], device), noise([cout], device));
+            let weight = noise([kernel, kernel, cin, cout], device);
+            Box::new(move || drop(conv2d(x.clone(), weight.clone(), Some(bias.clone()), stride, padding)))
+        }
+        ("linear", &[rows, inputs, outputs]) => {
+            let (x, weight, bias) =
+                (noise([rows, inputs], device), noise([inputs, outputs], device), noise([outputs], device));
+            Box::new(move || drop(linear(x.clone(), weight.clone(), Some(bias.clone()))))
+        }
+        ("attention", &[batch, heads, queries, keys, d]) => {
+            let q = noise([batch, queries, heads * d], device);
+            let (k, v) = (noise([batch, keys, heads * d], device), noise([batch, keys, heads * d], device));
+            Box::new(move || drop(attention(q.clone(), k.clone(), v.clone(), heads, false)))
+        }
+        ("norm", &[batch, channels, groups, side]) => {
+            let (x, gamma, beta) =
+                (noise([batch, side, side, channels], device), noise([channels], device), noise([channels], device));
+            Box::new(move || drop(group_norm(x.clone(), gamma.clone(), beta.clone(), groups, 1e-5, true)))
+        }
+        ("layer", &[rows, channels]) => {
+            let (x, gamma, beta) =
+                (noise([rows, channels], device), noise([channels], device), noise([channels], device));
+            Box::new(move || drop(layer_norm(silu(x.clone()), gamma.clone(), beta.clone(), 1e-5)))
+        }
+        ("enlarge", &[channels, side]) => {
+            let (x, bias) = (noise([1, side, side, channels], device), noise([channels], device));
+            let weight = noise([3, 3, channels, channels], device);
+            Box::new(move || drop(conv2d(upsample2x(x.clone()), weight.clone(), Some(bias.clone()), 1, (1, 1))))
+        }
+        _ => return None,
+    })
+}
+
+/// Floating-point operations of one call, where that says something.
+fn work(operation: &str) -> Option<f64> {
+    let mut words = operation.split_whitespace();
+    let kind = words.next()?;
+    let n: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
+    match (kind, n.as_slice()) {
+        ("conv", &[batch, cin, cout, side]) => Some(18.0 * batch * cin * cout * side * side),
+        ("down", &[batch, cin, cout, side]) => Some(4.5 * batch * cin * cout * side * side),
+        ("point", &[batch, cin, cout, side]) => Some(2.0 * batch * cin * cout * side * side),
+        ("linear", &[rows, inputs, outputs]) => Some(2.0 * rows * inputs * outputs),
+        ("attention", &[batch, heads, queries, keys, d]) => Some(4.0 * batch * heads * queries * keys * d),
+        ("enlarge", &[channels, side]) => Some(72.0 * channels * channels * side * side),
+        _ => None,
+    }
+}
+
+/// Seconds of one call: as many calls as fill a hundredth of a second.
+fn time(call: &dyn Fn()) -> f64 {
+    let began = Instant::now();
+    let mut calls = 0;
+    while calls < 3 || began.elapsed().as_secs_f64() < 0.01 {
+        call();
+        calls += 1;
+    }
+    began.elapsed().as_secs_f64() / f64::from(calls)
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The machine's matrix-multiply peak: the fastest of some products that fit the cache, in operations a second.
+fn peak(device: &Device) -> f64 {
+    let side = 768;
+    let x = Tensor::<2>::random([side, side], Distribution::Normal(0.0, 1.0), device);
+    let call = || drop(linear(x.clone(), x.clone(), None));
+    let best = (0..20).map(|_| time(&call)).min_by(f64::total_cmp).unwrap_or(f64::NAN);
+    2.0 * (side as f64).powi(3) / best
+}
+
+fn main() -> kiln::Result<()> {
+    kiln::kernels::memory::keep_freed_pages();
+    let arguments: Vec<String> = std::env::args().collect();
+    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|i| arguments.get(i + 1)).cloned();
+    let rounds: usize = value("--rounds").and_then(|v| v.parse().ok()).unwrap_or(9);
+    let only = value("--only").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = value("--threads").and_then(|v| v.parse().ok()).unwrap_or(cores);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|e| kiln::Error::failed(format!("{threads} threads could not be started: {e}.")))?;
+    let device = Device::flex();
+    let mut torch = Torch::start(&value("--python").unwrap_or_else(|| "python3".into()), threads);
+    let peak = peak(&device);
+    println!("{threads} of {cores} threads, {rounds} rounds, matrix products reach {:.0} GFLOP/s", peak / 1e9);
+    if torch.is_none() {
+        println!("PyTorch is not measured: name a Python with torch by --python");
+    }
+    println!("{:<28} {:>9} {:>9} {:>8} {:>9}", "operation", "Kiln, ms", "torch, ms", "ratio", "of peak");
+    for operation in OPERATIONS.iter().filter(|operation| operation.contains(&only)) {
+        let Some(call) = prepare(operation, &device) else { continue };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        // The first round warms caches and is not counted.
+        for round in 0..=rounds {
+            let seconds = time(&call);
+            let other = torch.as_mut().and_then(|torch| torch.seconds(operation));
+            if round > 0 {
+                ours.push(seconds);
+                theirs.extend(other);
+            }
+        }
+        let (ours, theirs) = (median(ours), median(theirs));
+        let share = work(operation).map_or(String::new(), |work| format!("{:.0} %", 100.0 * work / ours / peak));
+        println!("{operation:<28} {:>9.3} {:>9.3} {:>8.2} {share:>9}", ours * 1e3, theirs * 1e3, theirs / ours);
+    }
+    println!("ratio: PyTorch / Kiln, above 1 Kiln is faster; of peak above 100 %: Winograd needs fewer operations");
+    Ok(())
+}
