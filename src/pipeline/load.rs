@@ -172,8 +172,8 @@ fn describe(
     let native_size = extras.native_size.unwrap_or(512);
     let sampler = match &extras.sampler {
         Some(name) => SamplerKind::from_str(name)?,
-        None if scheduler.prediction() == Prediction::Flow => SamplerKind::Euler,
-        None => SamplerKind::Dpmpp2mKarras,
+        None if scheduler.prediction() == Prediction::Flow => SamplerKind::EULER,
+        None => SamplerKind::DPMPP_2M_KARRAS,
     };
     let defaults = Recipe {
         model: ModelRef { name: name.clone(), hash: hash.clone() },

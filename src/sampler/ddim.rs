@@ -17,7 +17,7 @@ impl Ddim {
     /// Over `steps` steps.
     pub fn new(config: &SchedulerConfig, steps: usize) -> Result<Self> {
         config.check()?;
-        let alphas = config.alphas_cumprod(None);
+        let alphas = config.alphas_cumprod(config.terminal());
         let top = alphas.len() - 1;
         let timesteps = config
             .timesteps(steps, "leading")
@@ -26,7 +26,7 @@ impl Ddim {
             .collect();
         Ok(Self {
             timesteps,
-            last_alpha: if config.set_alpha_to_one { 1.0 } else { alphas[0] },
+            last_alpha: if config.set_alpha_to_one.unwrap_or(true) { 1.0 } else { alphas[0] },
             stride: config.num_train_timesteps / steps,
             prediction: config.prediction(),
             alphas,

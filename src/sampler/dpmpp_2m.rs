@@ -1,78 +1,62 @@
-//! DPM-Solver++ 2M (Lu et al. 2022, arXiv:2211.01095; diffusers' `DPMSolverMultistepScheduler`, order 2, midpoint).
+//! DPM-Solver++ 2M and its stochastic form (Lu et al. 2022, arXiv:2211.01095; diffusers' `DPMSolverMultistepScheduler`, order 2,
+//! midpoint, `dpmsolver++` and `sde-dpmsolver++`).
 
-use super::schedule::{Prediction, SchedulerConfig, interpolate, karras, sigma_to_timestep, sigmas};
+use super::schedule::{Prediction, SchedulerConfig};
+use super::spacing::{Habit, Ladder, shares};
 use super::{NoiseSource, Solver};
 use crate::Result;
 
 /// Works on samples of constant variance (or on the straight path of a flow).
 pub struct Dpmpp2m {
-    timesteps: Vec<f64>,
-    /// Noise levels, the last one 0.
-    sigmas: Vec<f64>,
-    prediction: Prediction,
+    ladder: Ladder,
+    stochastic: bool,
     /// The clean latent of the step before.
     before: Option<Vec<f32>>,
 }
 
 impl Dpmpp2m {
-    /// `on_karras_levels`: the noise levels of Karras et al.; without meaning for a flow.
-    pub fn new(config: &SchedulerConfig, steps: usize, on_karras_levels: bool) -> Result<Self> {
-        config.check()?;
-        let n = config.num_train_timesteps;
-        let prediction = config.prediction();
-        let (timesteps, mut levels) = if prediction == Prediction::Flow {
-            let levels: Vec<f64> = (0..steps)
-                .map(|i| {
-                    let sigma = (1.0 - 1.0 / n as f64) * (steps - i) as f64 / steps as f64;
-                    config.shift * sigma / (1.0 + (config.shift - 1.0) * sigma)
-                })
-                .collect();
-            (levels.iter().map(|s| (s * n as f64).floor()).collect(), levels)
-        } else {
-            let all = sigmas(&config.alphas_cumprod(Some(2f64.powi(-24))));
-            if on_karras_levels {
-                let levels = karras(all[0], all[n - 1], steps);
-                (levels.iter().map(|s| sigma_to_timestep(*s, &all).round_ties_even()).collect(), levels)
-            } else {
-                let timesteps = spaced(config, steps);
-                let levels = timesteps.iter().map(|t| interpolate(&all, *t)).collect();
-                (timesteps, levels)
+    /// `stochastic`: solve the stochastic equation, with fresh noise in every step.
+    pub fn new(config: &SchedulerConfig, steps: usize, stochastic: bool) -> Result<Self> {
+        let mut ladder = Ladder::new(config, steps, Habit::Whole)?;
+        if ladder.prediction == Prediction::Flow {
+            let n = config.num_train_timesteps as f64;
+            for i in 0..steps {
+                let sigma = (1.0 - 1.0 / n) * (steps - i) as f64 / steps as f64;
+                ladder.sigmas[i] = config.shift * sigma / (1.0 + (config.shift - 1.0) * sigma);
+                ladder.timesteps[i] = (ladder.sigmas[i] * n).floor();
             }
-        };
-        levels.push(0.0);
-        Ok(Self { timesteps, sigmas: levels, prediction, before: None })
+        }
+        Ok(Self { ladder, stochastic, before: None })
     }
 
-    /// Signal and noise shares at a level.
-    fn shares(&self, sigma: f64) -> (f64, f64) {
-        if self.prediction == Prediction::Flow {
-            (1.0 - sigma, sigma)
-        } else {
-            let alpha = 1.0 / (1.0 + sigma * sigma).sqrt();
-            (alpha, sigma * alpha)
-        }
+    /// Signal and noise shares at step `i`.
+    fn shares(&self, i: usize) -> (f64, f64) {
+        shares(self.ladder.prediction, self.ladder.sigmas[i])
     }
 }
 
-/// This solver spaces `steps + 1` points and drops the last.
-fn spaced(config: &SchedulerConfig, steps: usize) -> Vec<f64> {
-    let n = config.num_train_timesteps as f64;
-    match config.timestep_spacing.as_deref().unwrap_or("linspace") {
-        "trailing" => config.timesteps(steps, "trailing"),
-        "leading" => {
-            let ratio = config.num_train_timesteps / (steps + 1);
-            (0..steps).map(|i| ((steps - i) * ratio) as f64 + config.steps_offset as f64).collect()
-        }
-        _ => (0..steps).map(|i| ((n - 1.0) * (steps - i) as f64 / steps as f64).round_ties_even()).collect(),
-    }
+/// The clean latent that an output points to, at these shares of signal and noise.
+pub fn clean(prediction: Prediction, (alpha, sigma): (f64, f64), sample: &[f32], output: &[f32]) -> Vec<f32> {
+    sample
+        .iter()
+        .zip(output)
+        .map(|(x, o)| {
+            let (x, o) = (f64::from(*x), f64::from(*o));
+            (match prediction {
+                Prediction::Epsilon => (x - sigma * o) / alpha,
+                Prediction::V => alpha * x - sigma * o,
+                Prediction::Flow => x - sigma * o,
+            }) as f32
+        })
+        .collect()
 }
 
 impl Solver for Dpmpp2m {
     fn steps(&self) -> usize {
-        self.timesteps.len()
+        self.ladder.steps()
     }
     fn timestep(&self, i: usize) -> f32 {
-        self.timesteps[i] as f32
+        self.ladder.timesteps[i] as f32
     }
     fn input_scale(&self, _: usize) -> f32 {
         1.0
@@ -80,32 +64,24 @@ impl Solver for Dpmpp2m {
     fn initial_scale(&self) -> f32 {
         1.0
     }
-    fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], _: NoiseSource) -> Vec<f32> {
-        let (alpha, sigma) = self.shares(self.sigmas[i]);
-        let (next_alpha, next_sigma) = self.shares(self.sigmas[i + 1]);
-        let clean: Vec<f32> = sample
-            .iter()
-            .zip(output)
-            .map(|(x, o)| {
-                let (x, o) = (f64::from(*x), f64::from(*o));
-                (match self.prediction {
-                    Prediction::Epsilon => (x - sigma * o) / alpha,
-                    Prediction::V => alpha * x - sigma * o,
-                    Prediction::Flow => x - sigma * o,
-                }) as f32
-            })
-            .collect();
-        let lambda = |alpha: f64, sigma: f64| alpha.ln() - sigma.ln();
-        let here = lambda(alpha, sigma);
-        let h = lambda(next_alpha, next_sigma) - here;
+    fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], noise: NoiseSource) -> Vec<f32> {
+        let (alpha, sigma) = self.shares(i);
+        let (next_alpha, next_sigma) = self.shares(i + 1);
+        let clean = clean(self.ladder.prediction, (alpha, sigma), sample, output);
+        let lambda = |(alpha, sigma): (f64, f64)| alpha.ln() - sigma.ln();
+        let here = lambda((alpha, sigma));
+        let h = lambda((next_alpha, next_sigma)) - here;
         // At the very end the noise is gone: h is infinite and the step lands on the clean latent.
-        let keep = next_sigma / sigma;
-        let gain = -next_alpha * (-h).exp_m1();
-        let last = i + 1 == self.timesteps.len();
+        let last = i + 1 == self.ladder.steps();
+        let (keep, gain, fresh) = if self.stochastic {
+            let lost = -(-2.0 * h).exp_m1();
+            (next_sigma / sigma * (-h).exp(), next_alpha * lost, next_sigma * lost.sqrt())
+        } else {
+            (next_sigma / sigma, -next_alpha * (-h).exp_m1(), 0.0)
+        };
         match self.before.take().filter(|_| !last && i > 0) {
             Some(before) => {
-                let (a, s) = self.shares(self.sigmas[i - 1]);
-                let ratio = (here - lambda(a, s)) / h;
+                let ratio = (here - lambda(self.shares(i - 1))) / h;
                 for ((x, c), b) in sample.iter_mut().zip(&clean).zip(&before) {
                     let slope = (f64::from(*c) - f64::from(*b)) / ratio;
                     *x = (keep * f64::from(*x) + gain * (f64::from(*c) + 0.5 * slope)) as f32;
@@ -117,11 +93,17 @@ impl Solver for Dpmpp2m {
                 }
             }
         }
+        if self.stochastic {
+            // Drawn on the last step too, so that the generator is where diffusers' is.
+            for (x, e) in sample.iter_mut().zip(noise(clean.len())) {
+                *x += fresh as f32 * e;
+            }
+        }
         self.before = Some(clean.clone());
         clean
     }
     fn add_noise(&self, i: usize, clean: &[f32], noise: &[f32]) -> Vec<f32> {
-        let (alpha, sigma) = self.shares(self.sigmas[i]);
+        let (alpha, sigma) = self.shares(i);
         clean.iter().zip(noise).map(|(c, e)| alpha as f32 * c + sigma as f32 * e).collect()
     }
 }

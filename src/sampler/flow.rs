@@ -1,7 +1,9 @@
 //! Solvers for checkpoints that predict a flow (Lipman et al. 2022, arXiv:2210.02747; diffusers' `FlowMatchEulerDiscreteScheduler`).
 
 use super::schedule::SchedulerConfig;
+use super::spacing::{Habit, Ladder};
 use super::{NoiseSource, Solver};
+use crate::Result;
 
 /// What happens to the sample after an Euler step along the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,30 @@ pub enum After {
     Renoise,
 }
 
+/// Noise levels of a flow, one more than `steps`: the last is 0.
+fn levels(config: &SchedulerConfig, steps: usize) -> Vec<f64> {
+    let n = config.num_train_timesteps as f64;
+    let shift = |s: f64| config.shift * s / (1.0 + (config.shift - 1.0) * s);
+    // diffusers shifts the ends of the training schedule, spaces the steps evenly between, and shifts again.
+    let (low, high) = (shift(1.0 / n), shift(1.0));
+    let mut sigmas: Vec<f64> = (0..steps)
+        .map(|i| {
+            let t = if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
+            shift(high + t * (low - high))
+        })
+        .collect();
+    sigmas.push(0.0);
+    sigmas
+}
+
+/// The same as a [`Ladder`], for solvers that also know diffusion.
+pub fn ladder(config: &SchedulerConfig, steps: usize) -> Result<Ladder> {
+    let mut ladder = Ladder::new(config, steps, Habit::Variance)?;
+    ladder.sigmas = levels(config, steps);
+    ladder.timesteps = ladder.sigmas[..steps].iter().map(|s| s * config.num_train_timesteps as f64).collect();
+    Ok(ladder)
+}
+
 /// Works on `(1 - sigma) clean + sigma noise`.
 pub struct FlowEuler {
     sigmas: Vec<f64>,
@@ -24,18 +50,7 @@ pub struct FlowEuler {
 impl FlowEuler {
     /// Over `steps` steps.
     pub fn new(config: &SchedulerConfig, steps: usize, after: After) -> Self {
-        let n = config.num_train_timesteps as f64;
-        let shift = |s: f64| config.shift * s / (1.0 + (config.shift - 1.0) * s);
-        // diffusers shifts the ends of the training schedule, spaces the steps evenly between, and shifts again.
-        let (low, high) = (shift(1.0 / n), shift(1.0));
-        let mut sigmas: Vec<f64> = (0..steps)
-            .map(|i| {
-                let t = if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
-                shift(high + t * (low - high))
-            })
-            .collect();
-        sigmas.push(0.0);
-        Self { sigmas, train_steps: n, after }
+        Self { sigmas: levels(config, steps), train_steps: config.num_train_timesteps as f64, after }
     }
 }
 

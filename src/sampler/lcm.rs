@@ -15,22 +15,21 @@ pub struct Lcm {
 /// Standard deviation of the data that the boundary condition assumes.
 const SIGMA_DATA: f64 = 0.5;
 
+/// The time steps of a run over `steps` of those that the model was distilled from.
+pub fn distilled(config: &SchedulerConfig, steps: usize) -> Vec<usize> {
+    let n = config.num_train_timesteps;
+    let origin = config.original_inference_steps.clamp(steps, n.max(steps));
+    let stride = n / origin;
+    (0..steps).map(|i| ((origin - i * origin / steps) * stride).saturating_sub(1)).collect()
+}
+
 impl Lcm {
     /// Over `steps` of the steps that the model was distilled from.
     pub fn new(config: &SchedulerConfig, steps: usize) -> Result<Self> {
         config.check()?;
-        let n = config.num_train_timesteps;
-        let origin = config.original_inference_steps.clamp(steps, n.max(steps));
-        let stride = n / origin;
-        let timesteps = (0..steps)
-            .map(|i| {
-                let index = (i as f64 * origin as f64 / steps as f64).floor() as usize;
-                ((origin - index) * stride).saturating_sub(1)
-            })
-            .collect();
         Ok(Self {
-            timesteps,
-            alphas: config.alphas_cumprod(None),
+            timesteps: distilled(config, steps),
+            alphas: config.alphas_cumprod(config.terminal()),
             scaling: config.timestep_scaling,
             prediction: config.prediction(),
         })

@@ -31,12 +31,16 @@ pub struct SchedulerConfig {
     pub beta_schedule: String,
     /// `epsilon`, `v_prediction` or `flow_prediction`.
     pub prediction_type: Option<String>,
-    /// `leading`, `trailing` or `linspace`.
+    /// `leading`, `trailing` or `linspace`, or Kiln's own `sgm_uniform`.
     pub timestep_spacing: Option<String>,
     /// Added to leading time steps.
     pub steps_offset: i64,
-    /// Whether DDIM's last step ends at no noise at all.
-    pub set_alpha_to_one: bool,
+    /// Whether the last step of DDIM and PNDM ends at no noise at all; each has its own answer where this is absent.
+    pub set_alpha_to_one: Option<bool>,
+    /// The noise levels of Karras et al. 2022, for solvers that take any level.
+    pub use_karras_sigmas: bool,
+    /// Noise levels that are even in the logarithm, for solvers that take any level.
+    pub use_exponential_sigmas: bool,
     /// Zero terminal signal-to-noise ratio (Lin et al. 2023, arXiv:2305.08891).
     pub rescale_betas_zero_snr: bool,
     /// Shift of flow-matching noise levels.
@@ -58,7 +62,9 @@ impl Default for SchedulerConfig {
             prediction_type: None,
             timestep_spacing: None,
             steps_offset: 0,
-            set_alpha_to_one: true,
+            set_alpha_to_one: None,
+            use_karras_sigmas: false,
+            use_exponential_sigmas: false,
             rescale_betas_zero_snr: false,
             shift: 1.0,
             original_inference_steps: 50,
@@ -87,7 +93,10 @@ impl SchedulerConfig {
         ) {
             return Err(wrong("prediction_type", &self.prediction_type));
         }
-        if !matches!(self.timestep_spacing.as_deref(), None | Some("leading") | Some("trailing") | Some("linspace")) {
+        if !matches!(
+            self.timestep_spacing.as_deref(),
+            None | Some("leading") | Some("trailing") | Some("linspace") | Some("sgm_uniform")
+        ) {
             return Err(wrong("timestep_spacing", &self.timestep_spacing));
         }
         if !(self.shift.is_finite() && self.shift > 0.0) {
@@ -136,11 +145,20 @@ impl SchedulerConfig {
         alphas
     }
 
+    /// What solvers on whole time steps put in place of a zero at the end: they take it as it is, but noise alone cannot
+    /// be divided by no signal.
+    pub fn terminal(&self) -> Option<f64> {
+        (self.prediction() == Prediction::Epsilon).then_some(2f64.powi(-24))
+    }
+
     /// Time steps from the noisiest, as `numpy` rounds them (half to even). `default`: the spacing of solvers whose
     /// configuration names none.
     pub fn timesteps(&self, steps: usize, default: &str) -> Vec<f64> {
         let n = self.num_train_timesteps as f64;
         let spacing = self.timestep_spacing.as_deref().unwrap_or(default);
+        if spacing == "sgm_uniform" {
+            return self.sgm_uniform(steps);
+        }
         (0..steps)
             .map(|i| match spacing {
                 "trailing" => (n - i as f64 * n / steps as f64).round_ties_even() - 1.0,
@@ -151,9 +169,15 @@ impl SchedulerConfig {
             .collect()
     }
 
+    /// Whole time steps, even over `steps + 1` points of which the last, no noise, is left out.
+    pub fn sgm_uniform(&self, steps: usize) -> Vec<f64> {
+        let top = self.num_train_timesteps as f64 - 1.0;
+        (0..steps).map(|i| (top * (steps - i) as f64 / steps as f64).round_ties_even()).collect()
+    }
+
     /// Whether the time steps begin at the very end of the schedule.
     pub fn starts_at_end(&self, default: &str) -> bool {
-        matches!(self.timestep_spacing.as_deref().unwrap_or(default), "trailing" | "linspace")
+        self.timestep_spacing.as_deref().unwrap_or(default) != "leading"
     }
 }
 

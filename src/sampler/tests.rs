@@ -108,6 +108,6 @@ fn adding_noise_and_stepping_to_the_end_returns_the_clean_latent() {
 fn unknown_names_and_step_counts_are_sentences() {
     let error = "euler_x".parse::<SamplerKind>().unwrap_err();
     assert!(error.message.contains("dpmpp_2m_karras"), "{error}");
-    assert!(build(SamplerKind::Euler, &SchedulerConfig::default(), 0).is_err());
-    assert!(build(SamplerKind::Euler, &SchedulerConfig::default(), 1001).is_err());
+    assert!(build(SamplerKind::EULER, &SchedulerConfig::default(), 0).is_err());
+    assert!(build(SamplerKind::EULER, &SchedulerConfig::default(), 1001).is_err());
 }
