@@ -64,7 +64,7 @@ pub struct Recipe {
     pub steps: u32,
     /// Classifier-free guidance scale; 1 = off.
     pub cfg_scale: f32,
-    /// Sampler name, as `crate::sampler::SamplerKind` spells it (`euler`, `euler_a`, `ddim`, `dpmpp_2m_karras`, `lcm`).
+    /// Sampler name, as `crate::sampler::SamplerKind` spells it (`euler`, `heun`, `dpmpp_2m_karras`).
     pub sampler: String,
     /// Slider values by name; a slider that is absent is left to the model.
     #[serde(default)]

@@ -49,7 +49,7 @@ pub struct Args {
     /// Guidance scale, 1 is off; the checkpoint's own if absent.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     cfg: Option<f32>,
-    /// Sampler: euler, euler_a, ddim, dpmpp_2m_karras or lcm; the checkpoint's own if absent.
+    /// Sampler, as in euler, heun or dpmpp_2m_karras (an unknown one lists all); the checkpoint's own if absent.
     #[arg(long, value_name = "NAME")]
     sampler: Option<String>,
     /// Sets a slider of the checkpoint; may be given several times.

@@ -8,17 +8,8 @@
 //! Kiln adds `Sliders`, `Init image` and `Init image hash`; readers ignore keys that they do not know.
 
 use crate::recipe::{AdapterRef, ModelRef, Recipe, SourceRef};
+use crate::sampler::SamplerKind;
 use std::collections::BTreeMap;
-
-/// Kiln's sampler names and how AUTOMATIC1111 spells them.
-const SAMPLERS: [(&str, &str); 6] = [
-    ("euler", "Euler"),
-    ("euler_a", "Euler a"),
-    ("ddim", "DDIM"),
-    ("dpmpp_2m_karras", "DPM++ 2M Karras"),
-    ("dpmpp_2m", "DPM++ 2M"),
-    ("lcm", "LCM"),
-];
 
 /// Longest text that [`read`] looks at, in bytes.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -166,18 +157,16 @@ fn closing_quote(text: &str) -> usize {
 }
 
 fn sampler_to_field(name: &str) -> String {
-    SAMPLERS.iter().find(|(ours, _)| *ours == name).map_or(name, |(_, theirs)| theirs).to_string()
+    name.parse::<SamplerKind>().map_or(name, SamplerKind::label).to_string()
 }
 
+/// Labels of samplers are AUTOMATIC1111's; the spacing stands behind the sampler in old files, in its own field in new ones.
 fn sampler_from_field(name: &str, schedule: Option<&str>) -> String {
-    let full = match schedule {
-        Some("Karras") if !name.ends_with("Karras") => format!("{name} Karras"),
-        _ => name.to_string(),
-    };
-    let find = |wanted: &str| SAMPLERS.iter().find(|(_, theirs)| theirs.eq_ignore_ascii_case(wanted));
+    let find = |wanted: &str| SamplerKind::every().find(|k| k.label().eq_ignore_ascii_case(wanted));
+    let full = schedule.map_or(name.to_string(), |schedule| format!("{name} {schedule}"));
     match find(&full).or_else(|| find(name)) {
-        Some((ours, _)) => (*ours).to_string(),
-        None => full.to_lowercase().replace("++", "pp").replace(' ', "_"),
+        Some(kind) => kind.name().into(),
+        None => name.to_lowercase().replace("++", "pp").replace(' ', "_"),
     }
 }
 

@@ -5,25 +5,54 @@
 The model is `tanh(0.7 x + 0.3 sin(0.01 t))`, so both sides compute it themselves.
 """
 import argparse
+import inspect
 import json
+import sys
+import types
 from pathlib import Path
 
+import numpy as np
 import torch
-from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler,
-                       FlowMatchEulerDiscreteScheduler, LCMScheduler)
+from diffusers import (DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler,
+                       EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler,
+                       HeunDiscreteScheduler, KDPM2AncestralDiscreteScheduler, KDPM2DiscreteScheduler, LCMScheduler,
+                       LMSDiscreteScheduler, PNDMScheduler, TCDScheduler, UniPCMultistepScheduler)
+
+# DPMSolverSDEScheduler imports torchsde for its Brownian tree only, and here the noise comes from `Walk`.
+sys.modules.setdefault("torchsde", types.ModuleType("torchsde"))
+from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--size", type=int, default=20, help="numbers in a latent")
 parser.add_argument("--out", type=Path, default=Path(__file__).parent / "golden")
 args = parser.parse_args()
 
-CLASSES = {
+SDE = {"algorithm_type": "sde-dpmsolver++"}
+# Solvers that take any noise level, and those that step between time steps of training.
+ANY = {
     "euler": (EulerDiscreteScheduler, {}),
     "euler_a": (EulerAncestralDiscreteScheduler, {}),
-    "ddim": (DDIMScheduler, {"clip_sample": False}),
+    "heun": (HeunDiscreteScheduler, {}),
+    "dpm2": (KDPM2DiscreteScheduler, {}),
+    "dpm2_a": (KDPM2AncestralDiscreteScheduler, {}),
+    "lms": (LMSDiscreteScheduler, {}),
+    "dpmpp_sde": (DPMSolverSDEScheduler, {}),
     "dpmpp_2m": (DPMSolverMultistepScheduler, {}),
-    "dpmpp_2m_karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True}),
+    "dpmpp_2m_sde": (DPMSolverMultistepScheduler, SDE),
+    "unipc": (UniPCMultistepScheduler, {}),
+}
+WHOLE = {
+    "ddim": (DDIMScheduler, {"clip_sample": False}),
+    "ddpm": (DDPMScheduler, {"clip_sample": False}),
+    "pndm": (PNDMScheduler, {"skip_prk_steps": True}),
     "lcm": (LCMScheduler, {"clip_sample": False}),
+    "tcd": (TCDScheduler, {}),
+}
+SPACINGS = {
+    "karras": {"use_karras_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+    "trailing": {"timestep_spacing": "trailing"},
 }
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 SCHEDULES = [
@@ -34,48 +63,89 @@ SCHEDULES = [
 ]
 
 
-def accepts(cls, config):
-    import inspect
+def accepted(cls, config):
     names = inspect.signature(cls.__init__).parameters
     return {k: v for k, v in config.items() if k in names}
 
 
-def run(sampler, scheduler, config, steps, n=40):
+class Walk:
+    """Brownian motion drawn as it is walked: one number for the first half of a step, one for the second."""
+
+    def __init__(self, generator, n):
+        self.generator, self.n, self.first = generator, n, None
+
+    def __call__(self, sigma, sigma_next):
+        sigma, sigma_next = float(sigma), float(sigma_next)
+        fresh = torch.randn(1, 1, 1, self.n, generator=self.generator)
+        if self.first is None:
+            self.first = (fresh, sigma_next)
+            return fresh
+        (first, middle), self.first = self.first, None
+        length = sigma - sigma_next
+        return ((sigma - middle) / length) ** 0.5 * first + ((middle - sigma_next) / length) ** 0.5 * fresh
+
+
+def run(sampler, scheduler, config, steps, **times):
+    n = args.size
     noise = torch.Generator("cpu").manual_seed(args.seed + 11)
-    scheduler.set_timesteps(steps)
+    if sampler.startswith(("dpmpp_2m", "unipc")) and "exponential" in sampler:
+        # diffusers cuts these time steps off, so that float noise decides between two; Kiln rounds, as with Karras' levels.
+        inner = scheduler._sigma_to_t
+        scheduler._sigma_to_t = lambda sigma, log_sigmas: np.round(inner(sigma, log_sigmas))
+    scheduler.set_timesteps(**(times or {"num_inference_steps": steps}))
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
-    x = torch.randn(1, 1, 1, n, generator=noise) * getattr(scheduler, "init_noise_sigma", 1.0)
+    if isinstance(scheduler, DPMSolverSDEScheduler):
+        scheduler.noise_sampler = Walk(noise, n)
+    x = torch.randn(1, 1, 1, n, generator=noise) * scheduler.init_noise_sigma if hasattr(scheduler, "init_noise_sigma") \
+        else torch.randn(1, 1, 1, n, generator=noise)
+    draws = sampler != "ddim" and "generator" in inspect.signature(scheduler.step).parameters
     points = []
     for t in scheduler.timesteps:
         scaled = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
         out = torch.tanh(0.7 * scaled + 0.3 * torch.sin(0.01 * t.float()))
-        extra = {} if sampler == "ddim" or sampler.startswith("flow") else {"generator": noise}
-        x = scheduler.step(out, t, x, **extra).prev_sample
-        points.append([round(float(v), 7) for v in x.flatten()])
+        x = scheduler.step(out, t, x, **({"generator": noise} if draws else {})).prev_sample.float()
+        points.append([float(f"{float(v):.6g}") for v in x.flatten()])
     return {"sampler": sampler, "config": config, "steps": steps, "seed": args.seed + 11,
-            "timesteps": [float(t) for t in scheduler.timesteps], "points": points}
+            "timesteps": [round(float(t), 4) for t in scheduler.timesteps], "points": points}
 
 
 cases = []
-for name, (cls, extra) in CLASSES.items():
+for name, (cls, extra) in {**ANY, **WHOLE}.items():
     for config in SCHEDULES:
-        # diffusers truncates these time steps instead of rounding them, so float noise decides between two.
-        if name == "dpmpp_2m_karras" and config["beta_schedule"] == "squaredcos_cap_v2":
-            continue
-        if name == "lcm" and config.get("timestep_spacing") != "leading":
+        if name in ("lcm", "tcd") and config.get("timestep_spacing") != "leading":
             continue
         for steps in (4, 9):
-            cases.append(run(name, cls(**accepts(cls, config), **extra), config, steps))
+            cases.append(run(name, cls(**accepted(cls, config), **extra), config, steps))
+for name, (cls, extra) in ANY.items():
+    for spacing, change in SPACINGS.items():
+        # Euler a has neither in diffusers; its step is proved above and its levels are Euler's.
+        if name == "euler_a" and spacing != "trailing":
+            continue
+        for config in (SCHEDULES[0], SCHEDULES[3]):
+            solver = cls(**{**accepted(cls, config), **extra, **change})
+            cases.append(run(f"{name}_{spacing}", solver, config, 6))
+    if "timesteps" in inspect.signature(cls.set_timesteps).parameters:
+        steps, config = 6, {**SD, "timestep_spacing": "linspace", "prediction_type": "epsilon"}
+        times = [int(t) for t in np.linspace(0, 999, steps + 1).round()[::-1][:-1]]
+        cases.append(run(f"{name}_sgm_uniform", cls(**accepted(cls, config), **extra), config, steps, timesteps=times))
+for name in ("ddim", "ddpm", "pndm"):
+    cls, extra = WHOLE[name]
+    trailing = {**accepted(cls, SCHEDULES[0]), **extra, "timestep_spacing": "trailing"}
+    cases.append(run(f"{name}_trailing", cls(**trailing), SCHEDULES[0], 7))
 zero = {**SD, "timestep_spacing": "trailing", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
-cases.append(run("ddim", DDIMScheduler(**zero, clip_sample=False), zero, 6))
+for name, (cls, extra) in {**ANY, **WHOLE}.items():
+    if "rescale_betas_zero_snr" in inspect.signature(cls.__init__).parameters:
+        cases.append(run(name, cls(**accepted(cls, zero), **extra), zero, 6))
 for shift in (1.0, 3.0):
     config = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": shift}
-    flow = run("flow_euler", FlowMatchEulerDiscreteScheduler(shift=shift), config, 7)
-    cases.append({**flow, "sampler": "euler"})
+    cases.append(run("euler", FlowMatchEulerDiscreteScheduler(shift=shift), config, 7))
+    cases.append(run("heun", FlowMatchHeunDiscreteScheduler(shift=shift), config, 7))
     flow = {"prediction_type": "flow_prediction", "shift": shift}
-    solver = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
-    cases.append(run("dpmpp_2m", solver, flow, 7))
+    twin = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": shift}
+    for name in ("dpmpp_2m", "dpmpp_2m_sde", "unipc"):
+        cls, extra = ANY[name]
+        cases.append(run(name, cls(**twin, **extra), flow, 7))
 
 # Where diffusers itself loses a negative root to rounding, there is nothing to agree with.
 cases = [c for c in cases if all(v == v for point in c["points"] for v in point)]
