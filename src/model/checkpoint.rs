@@ -1,36 +1,30 @@
 //! Weights from and to safetensors files, into any module of this folder.
 
+use super::mapped::{Entry, MappedFile, damaged};
 use super::naming::{Layout, Path as ModulePath};
 use crate::kernels::cpu::matrix::transpose;
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The tensors of one or several safetensors files, still as they lie on disk.
+#[derive(Debug, Default)]
 pub struct Weights {
-    files: Vec<(PathBuf, Vec<u8>)>,
-    /// Key to file, element type, shape and byte range.
-    index: HashMap<String, Entry>,
-}
-
-struct Entry {
-    file: usize,
-    dtype: Dtype,
-    shape: Vec<usize>,
-    start: usize,
-    end: usize,
+    files: Vec<MappedFile>,
+    /// Key to file and entry.
+    index: HashMap<String, (usize, Entry)>,
 }
 
 impl Weights {
-    /// Reads one safetensors file. A pickle is refused; every offset is checked before use.
+    /// Maps one safetensors file. A pickle is refused; every offset is checked before use.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut weights = Self { files: Vec::new(), index: HashMap::new() };
+        let mut weights = Self::default();
         weights.add(path)?;
         Ok(weights)
     }
@@ -67,7 +61,7 @@ impl Weights {
         let names: HashSet<String> = map.weight_map.into_values().collect();
         let mut names: Vec<String> = names.into_iter().collect();
         names.sort();
-        let mut weights = Self { files: Vec::new(), index: HashMap::new() };
+        let mut weights = Self::default();
         for name in names {
             // A shard lies beside its index; anything else is not a name but a path.
             if Path::new(&name).file_name() != Some(std::ffi::OsStr::new(&name)) {
@@ -82,25 +76,15 @@ impl Weights {
         if is_pickle(path) {
             return Err(refuse_pickle(path));
         }
-        let bytes = std::fs::read(path).map_err(|e| Error::io("read the weights", path, e))?;
+        let (mapped, entries) = MappedFile::open(path)?;
         let file = self.files.len();
-        {
-            SafeTensors::read_metadata(&bytes).map_err(|e| damaged(path, &e.to_string()))?;
-            let parsed = SafeTensors::deserialize(&bytes).map_err(|e| damaged(path, &e.to_string()))?;
-            let base = bytes.as_ptr() as usize;
-            for (key, view) in parsed.iter() {
-                let start = view.data().as_ptr() as usize - base;
-                let entry = Entry {
-                    file,
-                    dtype: view.dtype(),
-                    shape: view.shape().to_vec(),
-                    start,
-                    end: start + view.data().len(),
-                };
-                self.index.insert(key.to_string(), entry);
+        for (key, entry) in entries {
+            if self.index.contains_key(&key) {
+                return Err(damaged(path, &format!("{key} is in another of its files too")));
             }
+            self.index.insert(key, (file, entry));
         }
-        self.files.push((path.into(), bytes));
+        self.files.push(mapped);
         Ok(())
     }
 
@@ -111,13 +95,28 @@ impl Weights {
 
     /// Shape on disk.
     pub fn shape(&self, key: &str) -> Option<&[usize]> {
-        self.index.get(key).map(|e| e.shape.as_slice())
+        self.index.get(key).map(|(_, e)| e.shape.as_slice())
+    }
+
+    /// Shape and values of a tensor, in the order on disk; `None` where there is no such key.
+    ///
+    /// # Errors
+    /// When its values are no floats of 16 or 32 bits, or not finite.
+    pub fn tensor(&self, key: &str) -> Result<Option<(&[usize], Vec<f32>)>> {
+        match self.index.get(key) {
+            Some((file, entry)) => Ok(Some((&entry.shape, self.values(*file, entry, key)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// A note that the file's writer left in its header.
+    pub fn note(&self, name: &str) -> Option<&str> {
+        self.files.iter().find_map(|file| file.notes().get(name)).map(String::as_str)
     }
 
     /// The values of a tensor as f32, in the order on disk.
-    fn values(&self, entry: &Entry, key: &str) -> Result<Vec<f32>> {
-        let (path, bytes) = &self.files[entry.file];
-        let data = &bytes[entry.start..entry.end];
+    fn values(&self, file: usize, entry: &Entry, key: &str) -> Result<Vec<f32>> {
+        let (path, data) = (self.files[file].path(), self.files[file].bytes(entry));
         let values: Vec<f32> = match entry.dtype {
             Dtype::F32 => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
             Dtype::F16 => data.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
@@ -131,7 +130,7 @@ impl Weights {
     }
 
     fn name(&self) -> String {
-        self.files.first().map(|(path, _)| path.display().to_string()).unwrap_or_default()
+        self.files.first().map(|file| file.path().display().to_string()).unwrap_or_default()
     }
 
     /// Fills every parameter of `module`. `prefixes` are tried in turn before each key (older and newer writers differ).
@@ -144,10 +143,6 @@ impl Weights {
             None => Ok(module),
         }
     }
-}
-
-fn damaged(path: &Path, what: &str) -> Error {
-    Error::failed(format!("{} is damaged or not a checkpoint: {what}. Copy or download it again.", path.display()))
 }
 
 const PICKLES: [&str; 5] = ["ckpt", "pt", "pth", "bin", "pkl"];
@@ -179,7 +174,7 @@ impl Fill<'_> {
     fn value(&self, shape: &[usize]) -> Result<Vec<f32>> {
         let key = self.path.key();
         let found = self.prefixes.iter().map(|p| format!("{p}{key}")).find_map(|k| self.weights.index.get(&k));
-        let Some(entry) = found else {
+        let Some((file, entry)) = found else {
             return Err(Error::failed(format!("{} lacks the weight {key}.", self.weights.name())));
         };
         let layout = self.path.layout(shape.len());
@@ -195,7 +190,7 @@ impl Fill<'_> {
                 entry.shape
             )));
         }
-        let values = self.weights.values(entry, &key)?;
+        let values = self.weights.values(*file, entry, &key)?;
         Ok(match layout {
             Layout::Plain => values,
             Layout::Linear => transpose(&values, shape[1], shape[0]),
