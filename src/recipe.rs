@@ -38,6 +38,70 @@ pub struct SourceRef {
     pub denoising_strength: f32,
 }
 
+/// Where a source picture may change (inpainting).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaskRef {
+    /// Where the mask lay: white may change, black stays.
+    pub path: String,
+    /// SHA-256 of its file.
+    #[serde(default)]
+    pub hash: String,
+    /// Whether what is not masked is the source's own pixels, rather than what the decoder makes of them.
+    #[serde(default = "yes")]
+    pub keep_outside: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How much of the picture lies outside its source, side by side, in pixels (outpainting).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outpaint {
+    /// New columns on the left.
+    pub left: u32,
+    /// New rows at the top.
+    pub top: u32,
+    /// New columns on the right.
+    pub right: u32,
+    /// New rows at the bottom.
+    pub bottom: u32,
+}
+
+impl Outpaint {
+    /// The same, each side rounded up to a multiple of `multiple`.
+    pub fn rounded_up(self, multiple: u32) -> Self {
+        let up = |v: u32| v.div_ceil(multiple.max(1)).saturating_mul(multiple.max(1));
+        Self { left: up(self.left), top: up(self.top), right: up(self.right), bottom: up(self.bottom) }
+    }
+
+    /// Whether no side grows.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// What is left of a picture of this size for the source: width and height; `None` when nothing is.
+    pub fn inner(self, width: u32, height: u32) -> Option<(u32, u32)> {
+        let left = |side: u32, a: u32, b: u32| side.checked_sub(a.checked_add(b)?).filter(|v| *v > 0);
+        Some((left(width, self.left, self.right)?, left(height, self.top, self.bottom)?))
+    }
+}
+
+impl std::str::FromStr for Outpaint {
+    type Err = Error;
+    /// Reads `L,T,R,B`.
+    fn from_str(text: &str) -> Result<Self> {
+        let sides: Option<Vec<u32>> =
+            text.split(',').map(|v| v.trim().parse().ok().filter(|v| SIDE_RANGE.end() >= v)).collect();
+        match sides.as_deref() {
+            Some(&[left, top, right, bottom]) => Ok(Self { left, top, right, bottom }),
+            _ => Err(Error::usage(format!(
+                "New margins of \"{text}\" cannot be read: write LEFT,TOP,RIGHT,BOTTOM in pixels, for example 0,0,128,0."
+            ))),
+        }
+    }
+}
+
 /// Everything that decides a picture. Total: no hidden state; the same Recipe on the same device kind and version gives
 /// the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +136,34 @@ pub struct Recipe {
     /// Source picture, for image-to-image.
     #[serde(default)]
     pub source: Option<SourceRef>,
+    /// Where the source may change; everywhere if absent.
+    #[serde(default)]
+    pub mask: Option<MaskRef>,
+    /// Sides on which the picture goes beyond its source; width and height count them in.
+    #[serde(default)]
+    pub outpaint: Option<Outpaint>,
+    /// Which layer of the text encoder is heard, from its end: 1 is the last, 2 the one before.
+    #[serde(default = "one")]
+    pub clip_skip: u32,
+    /// How far guidance is brought back to the spread of the prompt's own prediction, 0..=1 (Lin et al. 2023).
+    #[serde(default)]
+    pub cfg_rescale: f32,
+    /// A second seed, towards which the starting noise is turned.
+    #[serde(default)]
+    pub variation: Option<Variation>,
+}
+
+/// A second noise and how near to it the first is turned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Variation {
+    /// Its seed.
+    pub subseed: u64,
+    /// 0 = the first noise, 1 = the second.
+    pub strength: f32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Smallest and largest side of a picture, in pixels.
@@ -95,12 +187,19 @@ impl Default for Recipe {
             sampler: "euler".into(),
             sliders: BTreeMap::new(),
             source: None,
+            mask: None,
+            outpaint: None,
+            clip_skip: 1,
+            cfg_rescale: 0.0,
+            variation: None,
         }
     }
 }
 
 /// Guidance scales that a Recipe may ask for.
 pub const CFG_RANGE: std::ops::RangeInclusive<f32> = 0.0..=50.0;
+/// Clip skips that a Recipe may ask for.
+pub const CLIP_SKIP_RANGE: std::ops::RangeInclusive<u32> = 1..=12;
 /// Longest prompt, in characters.
 pub const MAX_PROMPT: usize = 10_000;
 
@@ -108,6 +207,14 @@ impl Recipe {
     /// The same Recipe with another seed.
     pub fn with_seed(&self, seed: u64) -> Self {
         Self { seed, ..self.clone() }
+    }
+
+    /// How many of `steps` sampling steps are taken: all without a source, else the share that its strength says. The
+    /// strength counts as it was written (0.7 of 10 is 7), which no binary fraction does by itself.
+    pub fn steps_taken(&self, steps: usize) -> usize {
+        let Some(source) = &self.source else { return steps };
+        let strength: f64 = source.denoising_strength.to_string().parse().unwrap_or(0.0);
+        ((steps as f64 * strength) as usize).min(steps)
     }
 
     /// The Recipe as one line of JSON.
@@ -175,6 +282,20 @@ impl Recipe {
                 CFG_RANGE.end()
             )));
         }
+        if !CLIP_SKIP_RANGE.contains(&self.clip_skip) {
+            return Err(Error::usage(format!(
+                "The clip skip {} is out of range: use {} (the text encoder's last layer) to {}.",
+                self.clip_skip,
+                CLIP_SKIP_RANGE.start(),
+                CLIP_SKIP_RANGE.end()
+            )));
+        }
+        let variation = self.variation.map_or(0.0, |v| v.strength);
+        for (name, share) in [("guidance rescale", self.cfg_rescale), ("sub-seed strength", variation)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Error::usage(format!("The {name} {share} is out of range: use 0 (off) to 1.")));
+            }
+        }
         if let Some((name, value)) = self.sliders.iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::usage(format!("The slider {name} has the value {value}: use a number.")));
         }
@@ -184,6 +305,19 @@ impl Recipe {
             return Err(Error::usage(format!(
                 "The strength {} is out of range: use 0 (keep the picture) to 1 (ignore it).",
                 source.denoising_strength
+            )));
+        }
+        if self.source.is_none() && (self.mask.is_some() || self.outpaint.is_some()) {
+            return Err(Error::usage(
+                "A mask or new margins need a picture to start from: choose one, or leave them out.",
+            ));
+        }
+        if let Some(margins) = self.outpaint
+            && margins.inner(self.width, self.height).is_none()
+        {
+            return Err(Error::usage(format!(
+                "The new margins leave nothing of {} x {} pixels for the source: make them smaller or the picture larger.",
+                self.width, self.height
             )));
         }
         Ok(())

@@ -61,6 +61,13 @@ fn wrong_usage_is_answered_in_one_line() {
     refused(&["generate", "--prompt", "x", "--device", "abacus"], 2, &["auto, cpu, gpu"]);
     refused(&["generate", "--prompt", "x", "--strength", "0.5"], 2, &["--init"]);
     refused(&["generate", "--prompt", "x", "--propmt", "y"], 2, &["--prompt"]);
+    refused(&["generate", "--prompt", "x", "--mask", "m.png"], 2, &["--init"]);
+    refused(&["generate", "--prompt", "x", "--outpaint", "0,0,8,0"], 2, &["--init"]);
+    refused(&["generate", "--prompt", "x", "--init", "Cargo.toml", "--outpaint", "8,8"], 2, &["LEFT,TOP,RIGHT,BOTTOM"]);
+    refused(&["generate", "--prompt", "x", "--style", "beautiful"], 2, &["beautiful", "Bauhaus poster"]);
+    refused(&["generate", "--prompt", "x", "--clip-skip", "0"], 2, &["clip skip 0", "to 12"]);
+    refused(&["generate", "--prompt", "x", "--cfg-rescale", "2"], 2, &["rescale 2", "to 1"]);
+    refused(&["generate", "--prompt", "x", "--subseed", "2"], 2, &["--subseed-strength"]);
     refused(&["paint"], 2, &["paint"]);
     refused(&["finetune", "--out", "x"], 2, &["--images"]);
     refused(&["library"], 2, &["list", "search", "rate", "export"]);

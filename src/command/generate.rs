@@ -3,8 +3,8 @@
 use super::output::{Output, duration};
 use super::{Device, cancelled};
 use kiln::library::metadata;
-use kiln::pipeline::Pipeline;
-use kiln::recipe::{ModelRef, Recipe, SourceRef};
+use kiln::pipeline::{Pipeline, styles};
+use kiln::recipe::{MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
 use kiln::{Error, ErrorKind, Result, library};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -52,6 +52,21 @@ pub struct Args {
     /// Sampler, as in euler, heun or dpmpp_2m_karras (an unknown one lists all); the checkpoint's own if absent.
     #[arg(long, value_name = "NAME")]
     sampler: Option<String>,
+    /// A named style, which puts words of its own round the prompt; a wrong name lists them.
+    #[arg(long, value_name = "NAME")]
+    style: Option<String>,
+    /// Which layer of the text encoder is heard, from its end; 1 is the last.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    clip_skip: Option<u32>,
+    /// Brings guidance back to the spread of the prompt's own prediction: 0 is off, 0.7 is usual.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    cfg_rescale: Option<f32>,
+    /// A second seed, towards which the noise of the first is turned.
+    #[arg(long, value_name = "N", requires = "subseed_strength", allow_negative_numbers = true)]
+    subseed: Option<u64>,
+    /// How far it is turned: 0 not at all, 1 all the way.
+    #[arg(long, value_name = "S", requires = "subseed", allow_negative_numbers = true)]
+    subseed_strength: Option<f32>,
     /// Sets a slider of the checkpoint; may be given several times.
     #[arg(long = "set", value_name = "SLIDER=VALUE")]
     sliders: Vec<String>,
@@ -64,6 +79,12 @@ pub struct Args {
     /// A picture that is white where that picture may change.
     #[arg(long, value_name = "IMAGE", requires = "init")]
     mask: Option<PathBuf>,
+    /// Let the decoder redraw what the mask keeps, instead of putting that picture's own pixels back.
+    #[arg(long, requires = "mask")]
+    redraw_outside: bool,
+    /// Extends that picture by so many pixels on its sides, each rounded up to what the checkpoint needs.
+    #[arg(long, value_name = "L,T,R,B", requires = "init", allow_negative_numbers = true)]
+    outpaint: Option<String>,
     /// Where to compute.
     #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
     device: Device,
@@ -91,9 +112,6 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     if !args.lora.is_empty() {
         return Err(Error::failed("This build of Kiln cannot use LoRA adapters yet: leave --lora out."));
     }
-    if args.mask.is_some() {
-        return Err(Error::failed("This build of Kiln cannot paint inside a mask yet: leave --mask out."));
-    }
     let path = super::model_path(&args.model)?;
     library::make_writable_folder(&args.out)?;
     super::stop_on_ctrl_c();
@@ -104,6 +122,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     let load_seconds = began.elapsed().as_secs_f32();
     let info = pipeline.info();
     let mut recipe = recipe(&args, info.defaults.clone())?;
+    extend(&args, &mut recipe, info.size_multiple)?;
     recipe.seed = seed;
     recipe.model = ModelRef { name: args.model.clone(), hash: info.hash.clone() };
     recipe.check_ranges()?;
@@ -205,8 +224,14 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
         cfg_scale: args.cfg.unwrap_or(defaults.cfg_scale),
         sampler: args.sampler.clone().unwrap_or_else(|| defaults.sampler.clone()),
         source: None,
+        clip_skip: args.clip_skip.unwrap_or(defaults.clip_skip),
+        cfg_rescale: args.cfg_rescale.unwrap_or(defaults.cfg_rescale),
+        variation: args.subseed.zip(args.subseed_strength).map(|(subseed, strength)| Variation { subseed, strength }),
         ..defaults
     };
+    if let Some(name) = &args.style {
+        styles::find(name)?.apply(&mut recipe);
+    }
     for setting in &args.sliders {
         let parsed = setting.rsplit_once('=').and_then(|(name, value)| Some((name.trim(), value.trim().parse().ok()?)));
         let Some((name, value)) = parsed.filter(|(name, value): &(&str, f32)| !name.is_empty() && value.is_finite())
@@ -219,10 +244,30 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
         recipe.source = Some(SourceRef {
             path: path.display().to_string(),
             hash: hash(path)?,
-            denoising_strength: args.strength.unwrap_or(0.75),
+            denoising_strength: args.strength.unwrap_or(if args.outpaint.is_some() { 1.0 } else { 0.75 }),
         });
     }
+    if let Some(path) = &args.mask {
+        let keep_outside = !args.redraw_outside;
+        recipe.mask = Some(MaskRef { path: path.display().to_string(), hash: hash(path)?, keep_outside });
+    }
+    args.outpaint.as_deref().map(str::parse::<Outpaint>).transpose()?;
     Ok(recipe)
+}
+
+/// Lays new margins round the source: it keeps the size that was asked for, or else its own, and the picture grows.
+fn extend(args: &Args, recipe: &mut Recipe, multiple: u32) -> Result<()> {
+    let (Some(text), Some(path)) = (&args.outpaint, &args.init) else { return Ok(()) };
+    let margins = text.parse::<Outpaint>()?.rounded_up(multiple);
+    let unread = |e: &dyn std::fmt::Display| Error::io("read the picture", path, e);
+    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    let (width, height) = reader.map_err(|e| unread(&e))?.into_dimensions().map_err(|e| unread(&e))?;
+    let near = |side: u32| (side.saturating_add(multiple / 2) / multiple).max(1).saturating_mul(multiple);
+    let grown = |side: u32, a: u32, b: u32| side.saturating_add(a).saturating_add(b);
+    recipe.width = grown(args.width.unwrap_or(near(width)), margins.left, margins.right);
+    recipe.height = grown(args.height.unwrap_or(near(height)), margins.top, margins.bottom);
+    recipe.outpaint = Some(margins);
+    Ok(())
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -20,6 +20,7 @@ const MAX_NOTE: usize = 200;
 /// What a file or folder holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant)] // a Recipe is large; one answer is alive at once
 pub enum Inspection {
     /// A picture file.
     Picture {

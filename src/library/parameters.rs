@@ -5,9 +5,9 @@
 //! Negative prompt: blurry
 //! Steps: 8, Sampler: Euler, CFG scale: 3, Seed: 7, Size: 256x256, Model hash: 0123456789, Model: ember
 //! ```
-//! Kiln adds `Sliders`, `Init image` and `Init image hash`; readers ignore keys that they do not know.
+//! Kiln adds `Sliders`, `Init image`, `Mask`, their hashes, `Mask outside` and `Outpaint`; readers ignore keys that they do not know.
 
-use crate::recipe::{AdapterRef, ModelRef, Recipe, SourceRef};
+use crate::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
 use crate::sampler::SamplerKind;
 use std::collections::BTreeMap;
 
@@ -34,12 +34,34 @@ pub fn write(recipe: &Recipe) -> String {
         pairs.push(("Model hash", recipe.model.hash.chars().take(10).collect()));
     }
     pairs.push(("Model", recipe.model.name.clone()));
+    if recipe.clip_skip > 1 {
+        pairs.push(("Clip skip", recipe.clip_skip.to_string()));
+    }
+    if recipe.cfg_rescale > 0.0 {
+        pairs.push(("CFG rescale", recipe.cfg_rescale.to_string()));
+    }
+    if let Some(variation) = recipe.variation {
+        pairs.push(("Variation seed", variation.subseed.to_string()));
+        pairs.push(("Variation seed strength", variation.strength.to_string()));
+    }
     if let Some(source) = &recipe.source {
         pairs.push(("Denoising strength", source.denoising_strength.to_string()));
         pairs.push(("Init image", source.path.clone()));
         if !source.hash.is_empty() {
             pairs.push(("Init image hash", source.hash.clone()));
         }
+    }
+    if let Some(mask) = &recipe.mask {
+        pairs.push(("Mask", mask.path.clone()));
+        if !mask.hash.is_empty() {
+            pairs.push(("Mask hash", mask.hash.clone()));
+        }
+        if !mask.keep_outside {
+            pairs.push(("Mask outside", "redrawn".into()));
+        }
+    }
+    if let Some(Outpaint { left, top, right, bottom }) = recipe.outpaint {
+        pairs.push(("Outpaint", format!("{left}, {top}, {right}, {bottom}")));
     }
     if !recipe.adapters.is_empty() {
         let hashes: Vec<String> =
@@ -98,6 +120,19 @@ pub fn read(text: &str, size: Option<(u32, u32)>) -> Option<Recipe> {
         let hash = pairs.get("Init image hash").cloned().unwrap_or_default();
         recipe.source = Some(SourceRef { path: path.clone(), hash, denoising_strength });
     }
+    if let Some(path) = pairs.get("Mask") {
+        let hash = pairs.get("Mask hash").cloned().unwrap_or_default();
+        let keep_outside = pairs.get("Mask outside").is_none_or(|v| v != "redrawn");
+        recipe.mask = Some(MaskRef { path: path.clone(), hash, keep_outside });
+    }
+    recipe.clip_skip = pairs.get("Clip skip").and_then(|v| v.parse().ok()).unwrap_or(recipe.clip_skip);
+    recipe.cfg_rescale = number("CFG rescale").unwrap_or(recipe.cfg_rescale);
+    if let (Some(subseed), Some(strength)) =
+        (pairs.get("Variation seed").and_then(|v| v.parse().ok()), number("Variation seed strength"))
+    {
+        recipe.variation = Some(Variation { subseed, strength });
+    }
+    recipe.outpaint = pairs.get("Outpaint").and_then(|v| v.parse().ok());
     for pair in pairs.get("Sliders").map(String::as_str).unwrap_or_default().split(", ") {
         if let Some((name, value)) = pair.split_once('=')
             && let Ok(value) = value.parse::<f32>()

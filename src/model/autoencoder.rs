@@ -102,12 +102,21 @@ impl Autoencoder {
         }
     }
 
-    /// `[n, h, w, 3]` in -1..=1 to the most likely latents `[n, h', w', latent]`, before scaling.
-    pub fn encode(&self, x: Tensor<4>) -> Tensor<4> {
+    /// `[n, h, w, 3]` in -1..=1 to the most likely latents `[n, h', w', latent]`, before scaling, and their standard deviation
+    /// where the autoencoder says how uncertain it is.
+    pub fn encode(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<4>>) {
         match self {
-            Self::Kl(model) => model.encode(x).0,
-            Self::Tiny(model) => model.encode(x),
+            Self::Kl(model) => {
+                let (mean, logvar) = model.encode(x);
+                (mean, Some((logvar * 0.5).exp()))
+            }
+            Self::Tiny(model) => (model.encode(x), None),
         }
+    }
+
+    /// Whether encoding says how uncertain it is.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Kl(_))
     }
 
     /// Unscaled latents `[n, h', w', latent]` to pictures `[n, h, w, 3]`, about -1..=1.

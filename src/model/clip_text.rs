@@ -203,6 +203,11 @@ impl ClipText {
         self
     }
 
+    /// The final norm, for the hidden states that a clip skip takes instead of the last.
+    pub fn normalise(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.final_layer_norm.forward(hidden)
+    }
+
     /// `tokens`: equally long rows of token numbers, each below `vocab_size`, at most `max_position_embeddings` long.
     pub fn forward(&self, tokens: &[Vec<u32>], eos: i64) -> Result<EncodedText> {
         let n = tokens.len();

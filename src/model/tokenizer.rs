@@ -97,11 +97,16 @@ impl Tokenizer {
 
     /// A prompt, framed, cut and padded to [`Tokenizer::length`].
     pub fn encode(&self, prompt: &str) -> Tokens {
-        let room = self.length.saturating_sub(2);
+        let (words, cut) = self.words(prompt, self.length.saturating_sub(2));
+        Tokens { ids: self.frame(words), cut }
+    }
+
+    /// The numbers of a text without frame, at most `room`, and how many did not fit. Once there is no room left, words
+    /// count as one each: a text of any length costs no more than what fits.
+    pub fn words(&self, text: &str, room: usize) -> (Vec<u32>, usize) {
         let mut words = Vec::new();
         let mut cut = 0;
-        for word in split(prompt) {
-            // A prompt of any length costs no more than what fits.
+        for word in split(text) {
             if words.len() >= room {
                 cut += 1;
                 continue;
@@ -110,11 +115,16 @@ impl Tokenizer {
         }
         cut += words.len().saturating_sub(room);
         words.truncate(room);
+        (words, cut)
+    }
+
+    /// Begin, the given numbers (at most [`Tokenizer::length`] - 2), end, padding.
+    pub fn frame(&self, mut words: Vec<u32>) -> Vec<u32> {
         let mut ids = vec![self.start];
         ids.append(&mut words);
         ids.push(self.end);
         ids.resize(self.length, self.pad);
-        Tokens { ids, cut }
+        ids
     }
 
     /// The numbers of one word, before framing.

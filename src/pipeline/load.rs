@@ -132,7 +132,8 @@ fn check_fit(
     unet.check()?;
     vae.check()?;
     let wrong = |what: String| Err(Error::failed(format!("{} does not fit together: {what}.", path.display())));
-    if unet.in_channels != vae.latent_channels() || unet.out_channels != vae.latent_channels() {
+    let (latent, inpainting) = (vae.latent_channels(), 2 * vae.latent_channels() + 1);
+    if ![latent, inpainting].contains(&unet.in_channels) || unet.out_channels != latent {
         return wrong(format!(
             "the denoiser works on {} channels, the autoencoder on {}",
             unet.in_channels,

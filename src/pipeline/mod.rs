@@ -1,10 +1,16 @@
-//! A Recipe in, a Picture out: the one text-to-image pipeline, for every checkpoint.
+//! A Recipe in, a Picture out: the one pipeline, for every checkpoint.
 
 mod conditioning;
 pub mod device;
 pub mod extras;
 mod generate;
+mod guidance;
 mod load;
+mod pixels;
+pub mod prompt;
+mod source;
+mod steps;
+pub mod styles;
 
 pub use load::{hash_file, locate_model};
 

@@ -48,10 +48,9 @@ impl Plan {
     pub fn new(recipes: &[Recipe]) -> Self {
         let part = |recipe: &Recipe| {
             let pixels = f64::from(recipe.width) * f64::from(recipe.height);
-            let strength = recipe.source.as_ref().map_or(1.0, |source| source.denoising_strength.clamp(0.0, 1.0));
             let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6;
             Part {
-                steps: (f64::from(recipe.steps) * f64::from(strength)).floor(),
+                steps: recipe.steps_taken(recipe.steps as usize) as f64,
                 step_work: if guided { 2.0 * pixels } else { pixels },
                 tail_work: pixels,
             }

@@ -11,6 +11,7 @@ pub type JobId = u64;
 
 /// A wish. None of them is answered by waiting: the answers are [`Event`]s.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // a Recipe is large; few wishes are alive at once
 pub enum Request {
     /// Load a checkpoint (`ember` or a path) in place of the present one.
     LoadModel {

@@ -1,7 +1,7 @@
 //! Proof of the metadata: a trip there and back, texts of other tools, and bytes that mean no good.
 
 use super::*;
-use crate::recipe::{AdapterRef, ModelRef, SourceRef};
+use crate::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, SourceRef, Variation};
 use image::ImageEncoder;
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -26,6 +26,11 @@ fn full_recipe() -> Recipe {
         sampler: "dpmpp_2m_karras".into(),
         sliders: [("warmth".to_string(), 0.1f32), ("family:marbling".to_string(), 1.0)].into(),
         source: Some(SourceRef { path: "/a, b/\"c\".png".into(), hash: "ff".into(), denoising_strength: 0.65 }),
+        mask: Some(MaskRef { path: "mask: 1.png".into(), hash: "ee".into(), keep_outside: false }),
+        outpaint: Some(Outpaint { left: 16, top: 0, right: 32, bottom: 48 }),
+        clip_skip: 2,
+        cfg_rescale: 0.7,
+        variation: Some(Variation { subseed: u64::MAX - 1, strength: 0.25 }),
         ..Recipe::default()
     }
 }
