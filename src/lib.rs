@@ -2,8 +2,8 @@
 //!
 //! The map, from the window down (an arrow is "uses"; nothing points back):
 //!
-//! `studio` -> `worker` -> {`pipeline`, `tuning`, `library`, `insight`} -> {`sampler`, `model`} -> `kernels` -> burn;
-//! `tuning` -> `corpus`; `recipe` and `error` are plain data that everyone may use.
+//! `studio` -> `worker` -> {`pipeline`, `tuning`, `taste`, `library`, `insight`} -> {`sampler`, `model`} -> `kernels` -> burn;
+//! `tuning` -> `corpus`; `taste` -> {`insight`, `corpus`}; `recipe` and `error` are plain data that everyone may use.
 
 pub mod corpus;
 pub mod error;
@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod recipe;
 pub mod sampler;
 pub mod studio;
+pub mod taste;
 pub mod tuning;
 pub mod worker;
 

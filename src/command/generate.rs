@@ -2,10 +2,10 @@
 
 use super::output::{Output, duration};
 use super::{Device, cancelled};
-use kiln::library::metadata;
+use kiln::library::{Library, metadata};
 use kiln::pipeline::{Pipeline, styles};
 use kiln::recipe::{MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
-use kiln::{Error, ErrorKind, Result, library};
+use kiln::{Error, ErrorKind, Result, library, taste};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -91,6 +91,18 @@ pub struct Args {
     /// Folder for the pictures.
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
+    /// Keep the pictures in this library instead; made if absent.
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    library: Option<PathBuf>,
+    /// Bend the pictures towards the taste that the ratings in this library show.
+    #[arg(long, value_name = "LIBRARY")]
+    taste: Option<PathBuf>,
+    /// How far to look around: 0 is what is most probably liked, 1 tries everything.
+    #[arg(long, value_name = "X", requires = "taste", default_value_t = taste::wall::EXPLORE, allow_negative_numbers = true)]
+    explore: f32,
+    /// Quick looks for each picture from which taste chooses; 1 takes its first proposals.
+    #[arg(long, value_name = "N", requires = "taste", default_value_t = taste::wall::LOOKS)]
+    looks: u32,
     /// One JSON object a line on standard output.
     #[arg(long)]
     json: bool,
@@ -113,7 +125,11 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         return Err(Error::failed("This build of Kiln cannot use LoRA adapters yet: leave --lora out."));
     }
     let path = super::model_path(&args.model)?;
-    library::make_writable_folder(&args.out)?;
+    let keep: Option<Library> = match &args.library {
+        Some(folder) => Some(super::open_library(folder, true, output)?),
+        None => library::make_writable_folder(&args.out).map(|()| None)?,
+    };
+    let taste = args.taste.as_deref().map(|folder| learn(folder, &args, output)).transpose()?;
     super::stop_on_ctrl_c();
 
     let began = Instant::now();
@@ -133,29 +149,73 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     }))?;
 
     let began = Instant::now();
-    for index in 0..args.count {
-        let recipe = recipe.with_seed(seed + u64::from(index));
-        let made = one(&pipeline, &recipe, index, &args, began, output);
-        let (path, seconds) = made.map_err(|e| after(e, index))?;
-        let event = json!({
+    let recipes = match &taste {
+        Some(taste) => bend(taste, &pipeline, &recipe, &args, output)?,
+        None => (0..args.count).map(|index| recipe.with_seed(seed + u64::from(index))).collect(),
+    };
+    for (index, recipe) in recipes.iter().enumerate() {
+        let made = one(&pipeline, recipe, index as u32, &args, keep.as_ref(), began, output);
+        let (path, id, seconds) = made.map_err(|e| after(e, index as u32))?;
+        let mut event = json!({
             "event": "picture", "path": path, "seed": recipe.seed, "seconds": seconds, "width": recipe.width,
             "height": recipe.height,
         });
+        if let Some(id) = id {
+            event["id"] = id.into();
+        }
+        if taste.is_some() {
+            event["recipe"] = json!(recipe);
+        }
         output.result(&event, || path.display().to_string())?;
     }
     let seconds = began.elapsed().as_secs_f32();
     output.event(&json!({"event": "done", "pictures": args.count, "seconds": seconds}))
 }
 
-/// Makes and saves one picture; returns its file and the seconds that it took.
+/// What the ratings of a library show.
+fn learn(folder: &Path, args: &Args, output: &Output) -> Result<taste::Taste> {
+    if !(0.0..=1.0).contains(&args.explore) {
+        return Err(Error::usage(format!("--explore {} is out of range: use 0 to 1.", args.explore)));
+    }
+    if !(1..=32).contains(&args.looks) {
+        return Err(Error::usage(format!("--looks {} is out of range: use 1 to 32.", args.looks)));
+    }
+    let learnt = taste::Taste::of(&super::open_library(folder, false, output)?)?;
+    if learnt.choices() == 0 {
+        output.notice("There is no evidence of your taste yet, so that these pictures are made without it.");
+    }
+    Ok(learnt)
+}
+
+/// The Recipes of a wall, bent by taste.
+fn bend(
+    taste: &taste::Taste,
+    pipeline: &Pipeline,
+    recipe: &Recipe,
+    args: &Args,
+    output: &Output,
+) -> Result<Vec<Recipe>> {
+    let (count, explore, looks) = (args.count, args.explore, args.looks);
+    let wish = taste::Wish { recipe: recipe.clone(), count, explore, looks, locked: false };
+    let mut seen = 0;
+    taste::draw_wall(taste, pipeline.info(), &wish, &mut |recipe| {
+        seen += 1;
+        output.progress(&format!("Looking at {seen} of {}", u64::from(count) * u64::from(looks)));
+        pipeline.preview(recipe, &mut cancelled)
+    })
+}
+
+/// Makes and saves one picture; returns its file, its number in the library if it went there, and the seconds that it took.
+#[allow(clippy::too_many_arguments)]
 fn one(
     pipeline: &Pipeline,
     recipe: &Recipe,
     index: u32,
     args: &Args,
+    keep: Option<&Library>,
     began: Instant,
     output: &Output,
-) -> Result<(PathBuf, f32)> {
+) -> Result<(PathBuf, Option<i64>, f32)> {
     if cancelled() {
         return Err(Error::cancelled());
     }
@@ -180,9 +240,13 @@ fn one(
     });
     unwritten?;
     let picture = picture?;
+    if let Some(library) = keep {
+        let entry = library.add(&picture)?;
+        return Ok((entry.path, Some(entry.id), picture.seconds));
+    }
     let bytes = metadata::encode_png(&picture)?;
     let path = save(&args.out, &picture.recipe, &bytes)?;
-    Ok((path, picture.seconds))
+    Ok((path, None, picture.seconds))
 }
 
 /// Saves as `kiln-SEED-N.png`, where N is the first number whose file is absent or holds a picture of the same Recipe.

@@ -1,12 +1,13 @@
 //! `kiln library`: the user's pictures.
 
 use super::output::Output;
-use kiln::library::{Entry, ExportFormat, Library, Query, Sort};
+use kiln::library::{Entry, ExportFormat, Library, Query, Sort, read_picture};
+use kiln::taste::{Learnt, Summary};
 use kiln::{Error, Result};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// List, search, rate and export the pictures of the library.
+/// List, search, rate and export the pictures of the library, and see what was learnt from the ratings.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = false)]
 pub struct Args {
@@ -32,13 +33,43 @@ enum Command {
         #[command(flatten)]
         filter: Filter,
     },
-    /// Give a picture 0 to 5 stars.
+    /// Give a picture 0 to 5 stars, mark it, or say that it is better than others.
+    #[command(group = clap::ArgGroup::new("verdict").required(true).multiple(true))]
     Rate {
         /// Number of the picture, as `list` shows it.
         id: i64,
         /// Stars, 0 (not rated) to 5.
-        stars: u8,
+        #[arg(group = "verdict")]
+        stars: Option<u8>,
+        /// It is better than this picture; may be given several times.
+        #[arg(long, value_name = "ID", group = "verdict")]
+        over: Vec<i64>,
+        /// Mark it as a favourite, or take the mark away.
+        #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", value_parser = on_or_off,
+            group = "verdict")]
+        favourite: Option<bool>,
+        /// Mark it as not wanted, or take the mark away.
+        #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", value_parser = on_or_off,
+            group = "verdict")]
+        reject: Option<bool>,
     },
+    /// Say that one picture is better than another; the same as `rate WINNER --over LOSER`.
+    Prefer {
+        /// Number of the better picture.
+        winner: i64,
+        /// Number of the other one.
+        loser: i64,
+    },
+    /// Take picture files in, with the Recipes that they hold.
+    Add {
+        /// PNG, JPEG, WebP or TIFF files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Show what was learnt from stars, marks and comparisons, and how well it predicts.
+    Taste,
+    /// Forget all stars, marks and comparisons, and what was learnt from them; the pictures stay.
+    Forget,
     /// Write pictures to a folder or a file.
     Export {
         /// Numbers of the pictures, as `list` shows them.
@@ -87,23 +118,32 @@ struct Filter {
 /// Runs the command.
 pub fn run(args: Args, output: &Output) -> Result<()> {
     debug_assert_eq!(args.json, output.is_json());
-    let folder = match args.library {
-        Some(folder) if !folder.is_dir() => {
-            let message = format!("There is no library at {}: name the folder of one.", folder.display());
-            return Err(Error::failed(message));
-        }
-        Some(folder) => folder,
-        None => Library::default_folder()?,
+    let library = match args.library {
+        // Taking pictures in is a way to begin a library.
+        Some(folder) => super::open_library(&folder, matches!(args.command, Command::Add { .. }), output)?,
+        None => super::open_library(&Library::default_folder()?, true, output)?,
     };
-    let (library, notices) = Library::open(&folder)?;
-    notices.iter().for_each(|notice| output.notice(notice));
     match args.command {
         Command::List(filter) => show(&library, query(filter, String::new())?, output),
         Command::Search { words, filter } => show(&library, query(filter, words.join(" "))?, output),
-        Command::Rate { id, stars } => {
-            library.rate(id, stars)?;
-            output.result(&json!({"event": "rated", "id": id, "rating": stars}), || {
-                format!("{id}: {}", show_stars(stars))
+        Command::Rate { id, stars, over, favourite, reject } => {
+            if stars.is_some() || favourite.is_some() || reject.is_some() {
+                mark(&library, id, stars, favourite, reject, output)?;
+            }
+            over.into_iter().try_for_each(|loser| prefer(&library, id, loser, output))
+        }
+        Command::Prefer { winner, loser } => prefer(&library, winner, loser, output),
+        Command::Add { files } => files.iter().try_for_each(|file| {
+            let entry = library.add(&read_picture(file)?)?;
+            output.result(&as_json(&entry), || format!("{:>6}  {}", entry.id, entry.path.display()))
+        }),
+        Command::Taste => show_taste(&kiln::taste::Taste::of(&library)?.summary(), output),
+        Command::Forget => {
+            let (marked, compared) = library.forget_choices()?;
+            output.result(&json!({"event": "forgotten", "pictures": marked, "comparisons": compared}), || {
+                format!(
+                    "Forgotten: the stars and marks of {marked} pictures, {compared} comparisons, and what was learnt."
+                )
             })
         }
         Command::Export { ids, to, format, quality } => {
@@ -122,6 +162,55 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
             Ok(())
         }
     }
+}
+
+fn on_or_off(text: &str) -> std::result::Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("use on or off".into()),
+    }
+}
+
+fn mark(
+    library: &Library,
+    id: i64,
+    stars: Option<u8>,
+    favourite: Option<bool>,
+    reject: Option<bool>,
+    output: &Output,
+) -> Result<()> {
+    stars.map_or(Ok(()), |stars| library.rate(id, stars))?;
+    favourite.map_or(Ok(()), |on| library.favourite(id, on))?;
+    reject.map_or(Ok(()), |on| library.reject(id, on))?;
+    let now = library.get(id)?;
+    let event = json!({
+        "event": "rated", "id": id, "rating": now.rating, "favourite": now.favourite, "rejected": now.rejected,
+    });
+    output.result(&event, || {
+        let marks = [(now.favourite, " favourite"), (now.rejected, " rejected")];
+        let marks: String = marks.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
+        format!("{id}: {}{marks}", show_stars(now.rating))
+    })
+}
+
+fn prefer(library: &Library, winner: i64, loser: i64, output: &Output) -> Result<()> {
+    library.compare(winner, loser)?;
+    let event = json!({"event": "compared", "winner": winner, "loser": loser});
+    output.result(&event, || format!("{winner} is better than {loser}."))
+}
+
+fn show_taste(summary: &Summary, output: &Output) -> Result<()> {
+    let mut event = json!({"event": "taste", "sentence": summary.sentence()});
+    let numbers = serde_json::to_value(summary)
+        .map_err(|e| Error::failed(format!("What was learnt could not be written as JSON: {e}.")))?;
+    if let (Some(event), Value::Object(numbers)) = (event.as_object_mut(), numbers) {
+        event.extend(numbers);
+    }
+    output.result(&event, || {
+        let line = |l: &Learnt| format!("\n  {:<22} {:+.2} ± {:.2}", l.words, l.weight, l.spread);
+        format!("{}{}", summary.sentence(), summary.learnt.iter().take(12).map(line).collect::<String>())
+    })
 }
 
 fn query(filter: Filter, text: String) -> Result<Query> {

@@ -128,6 +128,17 @@ fn cancelled() -> bool {
     CANCELLED.load(Ordering::Relaxed)
 }
 
+/// Opens a library and says what was put in order there; one that is not there is made only if so wanted.
+fn open_library(folder: &std::path::Path, make: bool, output: &Output) -> Result<kiln::library::Library> {
+    if !make && !folder.is_dir() {
+        let message = format!("There is no library at {}: name the folder of one.", folder.display());
+        return Err(Error::failed(message));
+    }
+    let (library, notices) = kiln::library::Library::open(folder)?;
+    notices.iter().for_each(|notice| output.notice(notice));
+    Ok(library)
+}
+
 /// Where to compute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Device {

@@ -8,7 +8,7 @@ use super::scene::{PlacedObject, Position, SceneDescription, Treatment};
 use std::collections::BTreeSet;
 
 /// What a family is called, as something that can stand behind an object or alone.
-fn family_names(family: Family) -> &'static [&'static str] {
+pub fn family_names(family: Family) -> &'static [&'static str] {
     match family {
         Family::FlowField => &["flowing strokes", "flow field", "flowing lines", "swirling brush strokes"],
         Family::Marbling => &["marbling", "marbled paper", "swirled ink", "marble"],
@@ -55,7 +55,7 @@ fn treatment_names(treatment: Treatment) -> &'static [&'static str] {
 }
 
 /// Words for both ends of each attribute, in the order of the sliders; none for the middle.
-const EXTREMES: [[&[&str]; 2]; 5] = [
+pub const EXTREMES: [[&[&str]; 2]; 5] = [
     [&["cold", "cool colours"], &["warm", "warm colours"]],
     [&["low contrast", "muted"], &["high contrast", "punchy"]],
     [&["minimal", "sparse", "simple"], &["busy", "detailed", "intricate"]],

@@ -31,7 +31,7 @@ impl Measured {
 const SIDE: usize = 64;
 
 /// 5th and 95th percentile of the raw measures over 700 scenes of the corpus: what 0 and 1 mean.
-const RANGES: [(f32, f32); 5] = [(-0.06, 0.10), (0.07, 0.23), (0.03, 0.16), (-0.05, 0.99), (1.08, 3.06)];
+pub const RANGES: [(f32, f32); 5] = [(-0.06, 0.10), (0.07, 0.23), (0.03, 0.16), (-0.05, 0.99), (1.08, 3.06)];
 
 /// Measures an RGB8 picture of `width` by `height` pixels, rows from the top.
 pub fn measure(rgb: &[u8], width: usize, height: usize) -> Measured {
@@ -106,7 +106,7 @@ fn feature_size(lab: &[[f32; 3]]) -> f32 {
 }
 
 /// The picture in Oklab, averaged down to `SIDE` by `SIDE`.
-fn small_oklab(rgb: &[u8], width: usize, height: usize) -> Vec<[f32; 3]> {
+pub fn small_oklab(rgb: &[u8], width: usize, height: usize) -> Vec<[f32; 3]> {
     let mut small = Vec::with_capacity(SIDE * SIDE);
     for y in 0..SIDE {
         let (y0, y1) = (y * height / SIDE, ((y + 1) * height / SIDE).max(y * height / SIDE + 1).min(height));

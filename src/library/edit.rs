@@ -164,7 +164,7 @@ impl Library {
         if changed == 0 { Err(search::unknown(id)) } else { Ok(()) }
     }
 
-    fn in_transaction<T>(
+    pub(super) fn in_transaction<T>(
         &self,
         action: &str,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,

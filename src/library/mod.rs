@@ -8,6 +8,7 @@ mod edit;
 pub mod exif;
 mod export;
 mod files;
+mod forget;
 pub mod metadata;
 pub mod parameters;
 mod search;

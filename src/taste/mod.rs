@@ -1,0 +1,86 @@
+//! Taste: ratings and comparisons become a preference model, which bends the next wall and says why.
+//!
+//! `evidence` turns the library's stars, marks and comparisons into choices between two pictures; `space` turns a picture and
+//! its Recipe into features; `preference` is the Bayesian model over them; `steer` proposes Recipes that it would like;
+//! `wall` takes quick looks at them and chooses; `report` says what was learnt and how well it predicts. Everything follows
+//! from the library's content alone.
+
+pub mod evidence;
+pub mod measures;
+pub mod preference;
+pub mod report;
+pub mod space;
+pub mod steer;
+mod vocabulary;
+pub mod wall;
+
+pub use measures::{Measures, measures};
+pub use report::{Accuracy, Learnt, Reason, Summary};
+pub use wall::{Look, Wish, draw_wall};
+
+use crate::Result;
+use crate::library::Library;
+use crate::recipe::Recipe;
+use evidence::Evidence;
+use preference::{Duel, Posterior};
+use space::Space;
+
+/// What Kiln knows of a person's taste.
+#[derive(Debug, Clone)]
+pub struct Taste {
+    evidence: Evidence,
+    space: Space,
+    posterior: Posterior,
+}
+
+impl Taste {
+    /// Learns from what a library holds. Pictures of which there are choices are measured once, and that is kept.
+    ///
+    /// # Errors
+    /// When the library does not answer. A picture that cannot be read is left out.
+    pub fn of(library: &Library) -> Result<Self> {
+        Ok(Self::learn(Evidence::of(library)?))
+    }
+
+    /// Learns from choices.
+    pub fn learn(evidence: Evidence) -> Self {
+        let space = Space::over(&evidence);
+        let posterior = Posterior::fit(&duels(&evidence, &space, |_| true), &space.prior());
+        Self { evidence, space, posterior }
+    }
+
+    /// The choices that this was learnt from: stars and marks, one a picture, and comparisons.
+    pub fn choices(&self) -> usize {
+        self.evidence.choices()
+    }
+
+    /// How much a picture is liked, above or below the pictures that were judged; one unit makes it win about three of four
+    /// choices.
+    pub fn score(&self, recipe: &Recipe, found: &Measures) -> f64 {
+        dot(self.posterior.mean(), &self.space.features(recipe, found))
+    }
+
+    /// How probable it is that the first picture would be preferred to the second.
+    pub fn chance(&self, first: (&Recipe, &Measures), second: (&Recipe, &Measures)) -> f64 {
+        self.posterior.chance(&self.space.difference(first, second))
+    }
+}
+
+/// The choices of the groups that are wanted, as differences of features.
+fn duels(evidence: &Evidence, space: &Space, wanted: impl Fn(&evidence::Pair) -> bool) -> Vec<Duel> {
+    let features: Vec<Vec<f64>> = evidence.pictures.iter().map(|p| space.features(&p.recipe, &p.measures)).collect();
+    let pairs = evidence.pairs.iter().filter(|pair| wanted(pair));
+    pairs
+        .map(|pair| {
+            let (winner, loser) = (&features[pair.winner], &features[pair.loser]);
+            Duel { difference: winner.iter().zip(loser).map(|(w, l)| w - l).collect(), weight: pair.weight }
+        })
+        .collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

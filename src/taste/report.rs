@@ -1,0 +1,243 @@
+//! What was learnt, in words and numbers, with its uncertainty; how well it predicts choices that it has not seen; and why it
+//! likes a picture.
+
+use super::measures::{COUNT, Measures, PROPERTIES};
+use super::preference::Posterior;
+use super::space::{Said, Space};
+use super::{Taste, dot, duels};
+use crate::recipe::Recipe;
+use serde::Serialize;
+
+/// Parts into which choices are divided to be predicted from the others.
+const FOLDS: usize = 5;
+/// Fewest choices of which a share says anything.
+const FEWEST: usize = 8;
+
+/// One thing that was learnt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Learnt {
+    /// What it is about: `warmth`, `word:fox`, `family:mosaic`, `slider:glow`.
+    pub name: String,
+    /// What is liked, in a word or two: `warm`, `no blue`.
+    pub words: String,
+    /// Weight, above 0 when much of it is liked.
+    pub weight: f64,
+    /// Standard deviation of the weight.
+    pub spread: f64,
+    /// How probable it is that the sign is right, 0.5..=1.
+    pub certainty: f64,
+}
+
+/// How well choices were predicted from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Share of the held-out choices, 0..=1.
+    pub share: f64,
+    /// Lower end of the interval that holds the true share in 95 of 100 cases (Wilson 1927).
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Choices that were predicted.
+    pub choices: usize,
+}
+
+impl Accuracy {
+    /// The share of so many successes, with its interval.
+    pub fn new(right: f64, choices: usize) -> Self {
+        let (n, z) = (choices.max(1) as f64, 1.96);
+        let share = (right / n).clamp(0.0, 1.0);
+        let middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+        let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+        Self { share, low: (middle - half).max(0.0), high: (middle + half).min(1.0), choices }
+    }
+}
+
+/// What is told of a taste.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Stars and marks, one a picture, and comparisons.
+    pub choices: usize,
+    /// Choices between two pictures that follow from them.
+    pub pairs: usize,
+    /// Likes and dislikes that are certain enough to be said, the strongest first.
+    pub learnt: Vec<Learnt>,
+    /// Properties of which little is known yet, the least known first.
+    pub unsure: Vec<String>,
+    /// How well it predicts; absent while there are too few choices.
+    pub accuracy: Option<Accuracy>,
+    /// Whether the interval of the predictions lies above chance.
+    pub evidence: bool,
+}
+
+/// One reason for a score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reason {
+    /// What it is about, in words: `warm`, `no blue`.
+    pub words: String,
+    /// What it adds to the score, or takes away.
+    pub amount: f64,
+}
+
+impl Taste {
+    /// Everything that is told of the taste.
+    pub fn summary(&self) -> Summary {
+        let mut learnt: Vec<Learnt> = (0..self.posterior.mean().len()).map(|i| self.learnt(i)).collect();
+        // Sliders with a property's name say the same as the property.
+        learnt.retain(|l| l.name.strip_prefix("slider:").is_none_or(|n| PROPERTIES.iter().all(|p| p.name != n)));
+        let mut unsure: Vec<&Learnt> = learnt.iter().take(5).filter(|l| l.certainty < 0.75).collect();
+        unsure.sort_by(|a, b| a.certainty.total_cmp(&b.certainty));
+        let unsure = unsure.into_iter().map(|l| l.name.clone()).collect();
+        learnt.retain(|l| l.certainty >= 0.9 && self.choices() > 0);
+        learnt.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
+        let accuracy = self.accuracy();
+        let evidence = accuracy.is_some_and(|a| a.low > 0.5);
+        Summary { choices: self.choices(), pairs: self.evidence.pairs.len(), learnt, unsure, accuracy, evidence }
+    }
+
+    fn learnt(&self, index: usize) -> Learnt {
+        let (weight, spread) = (self.posterior.mean()[index], self.posterior.spread_of(index));
+        let (name, words) = match index.checked_sub(COUNT).map(|i| &self.space.said()[i]) {
+            None => (PROPERTIES[index].name.to_string(), property_words(index, weight > 0.0)),
+            Some(said) => (name_of(said), said_words(said, weight > 0.0)),
+        };
+        Learnt { name, words, weight, spread, certainty: normal_below(weight.abs() / spread.max(1e-12)) }
+    }
+
+    /// The share of choices that is predicted from the others: each comparison, and for each picture with stars or marks the
+    /// pairs that follow from them, is held out in one of five parts.
+    pub fn accuracy(&self) -> Option<Accuracy> {
+        let evidence = &self.evidence;
+        let compared = evidence.pairs.iter().filter(|p| p.compared).count();
+        // Every part holds some of either kind, whatever the order in which they came.
+        let fold_of = |index: usize| index % FOLDS;
+        let mut grade_fold = vec![None; evidence.pictures.len()];
+        evidence.graded.iter().enumerate().for_each(|(nth, picture)| grade_fold[*picture] = Some(fold_of(nth)));
+        let mut right = 0.0;
+        let (mut comparisons, mut judged) = (0, 0);
+        for fold in 0..FOLDS {
+            let mut nth = 0;
+            // Comparisons are held out one by one; what follows from a picture's stars is held out with the picture.
+            let held: Vec<bool> = evidence
+                .pairs
+                .iter()
+                .map(|pair| {
+                    if pair.compared {
+                        nth += 1;
+                        return fold_of(nth - 1) == fold;
+                    }
+                    [pair.winner, pair.loser].iter().any(|p| grade_fold[*p] == Some(fold))
+                })
+                .collect();
+            let training = super::evidence::Evidence {
+                pictures: evidence.pictures.clone(),
+                pairs: evidence.pairs.iter().zip(&held).filter(|(_, held)| !**held).map(|(p, _)| *p).collect(),
+                graded: Vec::new(),
+            };
+            let space = Space::over(&training);
+            let posterior = Posterior::fit(&duels(&training, &space, |_| true), &space.prior());
+            let features: Vec<Vec<f64>> =
+                evidence.pictures.iter().map(|p| space.features(&p.recipe, &p.measures)).collect();
+            let wins = |pair: &super::evidence::Pair| {
+                let margin =
+                    dot(posterior.mean(), &features[pair.winner]) - dot(posterior.mean(), &features[pair.loser]);
+                // Without an opinion it is a toss of a coin.
+                if margin.abs() < 1e-12 { 0.5 } else { f64::from(u8::from(margin > 0.0)) }
+            };
+            let out: Vec<_> = evidence.pairs.iter().zip(&held).filter(|(p, held)| **held && !p.passed_over).collect();
+            for (pair, _) in out.iter().filter(|(p, _)| p.compared) {
+                right += wins(pair);
+                comparisons += 1;
+            }
+            for picture in evidence.graded.iter().filter(|p| grade_fold[**p] == Some(fold)) {
+                let own = out.iter().filter(|(p, _)| !p.compared && (p.winner == *picture || p.loser == *picture));
+                let own: Vec<f64> = own.map(|(p, _)| wins(p)).collect();
+                if !own.is_empty() {
+                    right += own.iter().sum::<f64>() / own.len() as f64;
+                    judged += 1;
+                }
+            }
+        }
+        debug_assert_eq!(comparisons, compared);
+        (comparisons + judged >= FEWEST).then(|| Accuracy::new(right, comparisons + judged))
+    }
+
+    /// The strongest reasons for the score of a picture, at most so many.
+    pub fn reasons(&self, recipe: &Recipe, found: &Measures, most: usize) -> Vec<Reason> {
+        let features = self.space.features(recipe, found);
+        let mut reasons: Vec<Reason> = features
+            .iter()
+            .enumerate()
+            .map(|(i, value)| {
+                let words = match i.checked_sub(COUNT).map(|i| &self.space.said()[i]) {
+                    None => property_words(i, *value > 0.0),
+                    Some(said) => said_words(said, *value > 0.0),
+                };
+                Reason { words, amount: value * self.posterior.mean()[i] }
+            })
+            .collect();
+        reasons.retain(|r| r.amount.abs() > 0.05);
+        reasons.sort_by(|a, b| b.amount.abs().total_cmp(&a.amount.abs()));
+        reasons.truncate(most);
+        reasons
+    }
+}
+
+impl Summary {
+    /// Everything in a sentence or three.
+    pub fn sentence(&self) -> String {
+        if self.choices == 0 {
+            return "No evidence yet: rate a few pictures, or say which of two is better.".into();
+        }
+        let list = |items: Vec<&str>| items.join(", ");
+        let likes: Vec<&str> = self.learnt.iter().map(|l| l.words.as_str()).take(4).collect();
+        let mut said = match (likes.is_empty(), self.evidence) {
+            (true, _) => "Nothing certain yet".to_string(),
+            (false, true) => format!("Likes {}", list(likes)),
+            (false, false) => format!("May like {}", list(likes)),
+        };
+        if !self.unsure.is_empty() {
+            said += &format!("; unsure about {}", list(self.unsure.iter().take(2).map(String::as_str).collect()));
+        }
+        said += &format!("; {} {}", self.choices, if self.choices == 1 { "choice" } else { "choices" });
+        said += &match &self.accuracy {
+            None => ", too few to test.".to_string(),
+            Some(a) => {
+                let half = (a.high - a.low) / 2.0 * 100.0;
+                let proof = if self.evidence { "" } else { ", no proof yet" };
+                format!(", predicts {:.0} % ± {half:.0} of held-out choices{proof}.", a.share * 100.0)
+            }
+        };
+        said
+    }
+}
+
+fn property_words(index: usize, much: bool) -> String {
+    if much { PROPERTIES[index].high } else { PROPERTIES[index].low }.to_string()
+}
+
+fn name_of(said: &Said) -> String {
+    match said {
+        Said::Word(word) => format!("word:{word}"),
+        Said::Family(name) => format!("family:{name}"),
+        Said::Slider(name) => format!("slider:{name}"),
+    }
+}
+
+fn said_words(said: &Said, much: bool) -> String {
+    match (said, much) {
+        (Said::Word(word), true) => format!("“{word}”"),
+        (Said::Word(word), false) => format!("no “{word}”"),
+        (Said::Family(name), true) => name.replace('_', " "),
+        (Said::Family(name), false) => format!("no {}", name.replace('_', " ")),
+        (Said::Slider(name), true) => format!("high {name}"),
+        (Said::Slider(name), false) => format!("low {name}"),
+    }
+}
+
+/// The standard normal distribution below x, for x of 0 and up (Abramowitz and Stegun 1964, 26.2.17).
+fn normal_below(x: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * x);
+    let tail = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
+    let sum = tail.iter().rev().fold(0.0, |sum, c| (sum + c) * t);
+    1.0 - (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt() * sum
+}
