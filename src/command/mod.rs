@@ -28,7 +28,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Generate(generate::Args),
+    Generate(Box<generate::Args>),
     Finetune(finetune::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Option<Command>, output: &Output) -> Result<()> {
     match command {
         None => studio(),
-        Some(Command::Generate(args)) => generate::run(args, output),
+        Some(Command::Generate(args)) => generate::run(*args, output),
         Some(Command::Finetune(args)) => finetune::run(args),
         Some(Command::Train(args)) => train::run(args, output),
         Some(Command::Evaluate(args)) => evaluate::run(args, output),

@@ -56,7 +56,7 @@ impl Tiles {
     }
 }
 
-/// 36 matrices of `rows x cols`, [`GAP`] apart.
+/// 36 matrices of `rows x cols`, sixteen floats apart.
 pub struct Points {
     data: Buffer<f32>,
     rows: usize,
