@@ -26,13 +26,15 @@ pub struct Posterior {
 const STEPS: usize = 30;
 /// Widths of the prior that are tried; the evidence decides.
 const WIDTHS: [f64; 3] = [0.5, 1.0, 2.0];
+/// Choices from which on they outweigh the prior, whatever its width.
+const MANY: usize = 600;
 
 impl Posterior {
     /// The posterior for the choices, under a prior with these standard deviations (each above 0), all of them made wider or
-    /// narrower by the factor with the greatest evidence.
+    /// narrower by the factor with the greatest evidence, unless there are so many choices that it does not matter.
     pub fn fit(duels: &[Duel], prior: &[f64]) -> Self {
         let mut best: Option<Self> = None;
-        for width in if duels.is_empty() { &WIDTHS[1..2] } else { &WIDTHS[..] } {
+        for width in if (1..=MANY).contains(&duels.len()) { &WIDTHS[..] } else { &WIDTHS[1..2] } {
             let scaled: Vec<f64> = prior.iter().map(|p| p * width).collect();
             let found = Self::fit_with(duels, &scaled);
             if best.as_ref().is_none_or(|best| found.evidence > best.evidence) {
@@ -90,7 +92,7 @@ impl Posterior {
             };
             let gain = value - better;
             (mean, value) = (next, better);
-            if gain < 1e-7 {
+            if gain < 1e-6 {
                 break;
             }
         }
