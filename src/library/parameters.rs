@@ -157,7 +157,7 @@ fn closing_quote(text: &str) -> usize {
 }
 
 fn sampler_to_field(name: &str) -> String {
-    name.parse::<SamplerKind>().map_or(name, SamplerKind::label).to_string()
+    name.parse::<SamplerKind>().map_or_else(|_| name.to_string(), |kind| kind.label().to_string())
 }
 
 /// Labels of samplers are AUTOMATIC1111's; the spacing stands behind the sampler in old files, in its own field in new ones.

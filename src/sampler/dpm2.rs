@@ -37,7 +37,7 @@ impl Dpm2 {
 
     /// The noise level that call `i` sees.
     fn level(&self, i: usize) -> f64 {
-        if i % 2 == 0 { self.ladder.sigmas[i / 2] } else { self.parts[i / 2].0 }
+        if i.is_multiple_of(2) { self.ladder.sigmas[i / 2] } else { self.parts[i / 2].0 }
     }
 }
 
@@ -46,7 +46,7 @@ impl Solver for Dpm2 {
         2 * self.ladder.steps() - 1
     }
     fn timestep(&self, i: usize) -> f32 {
-        (if i % 2 == 0 { self.ladder.timesteps[i / 2] } else { self.ladder.timestep_of(self.level(i)) }) as f32
+        (if i.is_multiple_of(2) { self.ladder.timesteps[i / 2] } else { self.ladder.timestep_of(self.level(i)) }) as f32
     }
     fn input_scale(&self, i: usize) -> f32 {
         input_scale(self.level(i))
@@ -61,7 +61,7 @@ impl Solver for Dpm2 {
         let level = self.level(i);
         let clean = self.ladder.clean(level, sample, output);
         let (halfway, down, up) = self.parts[i / 2];
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             self.held = Some(sample.to_vec());
             towards(sample, &clean, level, halfway);
             return clean;

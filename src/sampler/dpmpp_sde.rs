@@ -25,7 +25,7 @@ impl DpmppSde {
     /// The noise level that call `i` sees: of the step, or halfway to the next in the logarithm.
     fn level(&self, i: usize) -> f64 {
         let here = self.ladder.sigmas[i / 2];
-        if i % 2 == 0 { here } else { (here * self.ladder.sigmas[i / 2 + 1]).sqrt() }
+        if i.is_multiple_of(2) { here } else { (here * self.ladder.sigmas[i / 2 + 1]).sqrt() }
     }
 }
 
@@ -34,7 +34,7 @@ impl Solver for DpmppSde {
         2 * self.ladder.steps() - 1
     }
     fn timestep(&self, i: usize) -> f32 {
-        (if i % 2 == 0 { self.ladder.timesteps[i / 2] } else { self.ladder.timestep_of(self.level(i)) }) as f32
+        (if i.is_multiple_of(2) { self.ladder.timesteps[i / 2] } else { self.ladder.timestep_of(self.level(i)) }) as f32
     }
     fn input_scale(&self, i: usize) -> f32 {
         input_scale(self.level(i))
@@ -55,7 +55,7 @@ impl Solver for DpmppSde {
         }
         let fresh = noise(clean.len());
         let halfway = (from * next).sqrt();
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             let begin = sample.to_vec();
             let (down, up) = ancestral(from, halfway);
             towards(sample, &clean, from, down);

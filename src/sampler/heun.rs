@@ -69,7 +69,7 @@ impl Solver for Heun {
                 for (x, d) in sample.iter_mut().zip(&slope) {
                     *x = (f64::from(*x) + f64::from(*d) * dt) as f32;
                 }
-                self.held = (i % 2 == 0).then_some((begin, slope));
+                self.held = (i.is_multiple_of(2)).then_some((begin, slope));
             }
         }
         clean

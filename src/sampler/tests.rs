@@ -58,7 +58,8 @@ fn trajectories_agree() {
             solver.step(i, &mut x, &output, &mut |n| generator.randn(n));
             let top = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
             let worst = x.iter().zip(expected).fold(0.0f32, |a, (x, y)| a.max((x - y).abs()));
-            if worst / top > 1e-4 {
+            // A latent is of the size of 1, and what is left of much larger noise carries the rounding of that.
+            if worst > 1e-4 * top.max(1.0) {
                 failures.push(format!("{name}: step {i} off by {worst} of {top}"));
                 break;
             }
