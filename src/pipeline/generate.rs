@@ -69,11 +69,7 @@ impl Pipeline {
         {
             return Err(out_of_range("The strength", source.denoising_strength, 0, 1));
         }
-        if !recipe.adapters.is_empty() {
-            return Err(Error::failed(
-                "This build of Kiln cannot apply LoRA adapters yet; remove them from the recipe.",
-            ));
-        }
+        super::adapters::check(&recipe.adapters)?;
         Ok(())
     }
 
@@ -81,10 +77,12 @@ impl Pipeline {
     pub fn generate(&self, recipe: &Recipe, observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Picture> {
         self.check(recipe)?;
         let start = Instant::now();
+        let adapted = self.adapted(&recipe.adapters)?;
         let (w, h) = self.latent_size(recipe.width, recipe.height);
-        let latent = self.denoise(recipe, (w, h), observe)?;
+        let latent = adapted.pipeline.denoise(recipe, (w, h), observe)?;
         let rgb = self.decode(&latent, (w, h))?;
         let mut recipe = recipe.clone();
+        recipe.adapters.clone_from(&adapted.adapters);
         recipe.model.hash = self.info.hash.clone();
         Ok(Picture { width: recipe.width, height: recipe.height, rgb, recipe, seconds: start.elapsed().as_secs_f32() })
     }
@@ -94,7 +92,7 @@ impl Pipeline {
         self.check(recipe)?;
         let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..recipe.clone() };
         let size = self.latent_size(recipe.width, recipe.height);
-        let latent = self.denoise(&quick, size, &mut |_| {
+        let latent = self.adapted(&recipe.adapters)?.pipeline.denoise(&quick, size, &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         let rgb = self.decode(&latent, size)?;
