@@ -149,7 +149,7 @@ fn wrong_files_are_sentences() {
     // Cut anywhere: never a panic, always an error that names the file.
     for cut in [0, 7, 8, 100, golden.bytes.len() / 2, golden.bytes.len() - 1] {
         std::fs::write(&path, &golden.bytes[..cut]).expect("write");
-        let error = Weights::of_component(folder.path()).err().expect("an error").message;
+        let error = Weights::of_component(folder.path()).expect_err("an error").message;
         assert!(error.contains("diffusion_pytorch_model"), "{error}");
     }
     // A header that promises more than there can be.
@@ -165,7 +165,7 @@ fn wrong_files_are_sentences() {
     // A pickle.
     std::fs::remove_file(&path).expect("remove");
     std::fs::write(folder.path().join("model.ckpt"), b"x").expect("write");
-    let error = Weights::of_component(folder.path()).err().expect("an error").message;
+    let error = Weights::of_component(folder.path()).expect_err("an error").message;
     assert!(error.contains("pickle") && error.contains("safetensors"), "{error}");
     // A configuration that no machine could hold.
     let json = folder.path().join("config.json");
