@@ -26,6 +26,22 @@ pub struct AdapterRef {
     pub weight: f32,
 }
 
+impl AdapterRef {
+    /// Reads `PATH` or `PATH:WEIGHT`; the weight is 1 where none is given. A path may hold colons of its own.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (name, weight) = match text.rsplit_once(':').map(|(name, weight)| (name, weight.trim().parse::<f32>())) {
+            Some((name, Ok(weight))) => (name, weight),
+            _ => (text, 1.0),
+        };
+        if name.trim().is_empty() || !weight.is_finite() {
+            return Err(Error::usage(format!(
+                "\"{text}\" names no adapter: write PATH or PATH:WEIGHT, as in ink.safetensors:0.8."
+            )));
+        }
+        Ok(Self { name: name.into(), hash: String::new(), weight })
+    }
+}
+
 /// A picture to start from (image-to-image).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRef {

@@ -3,8 +3,8 @@
 use super::output::{Output, duration};
 use super::{Device, cancelled};
 use kiln::library::{Library, metadata};
-use kiln::pipeline::{Pipeline, styles};
-use kiln::recipe::{MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
+use kiln::pipeline::{Pipeline, locate_adapter, styles};
+use kiln::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
 use kiln::{Error, ErrorKind, Result, library, taste};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -121,8 +121,8 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         return Err(Error::usage(format!("The seed {seed} is too large for {} pictures.", args.count)));
     }
     super::check_device(&args.device)?;
-    if !args.lora.is_empty() {
-        return Err(Error::failed("This build of Kiln cannot use LoRA adapters yet: leave --lora out."));
+    for adapter in &wanted.adapters {
+        locate_adapter(&adapter.name)?;
     }
     let path = super::model_path(&args.model)?;
     let keep: Option<Library> = match &args.library {
@@ -143,6 +143,9 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     recipe.model = ModelRef { name: args.model.clone(), hash: info.hash.clone() };
     recipe.check_ranges()?;
     pipeline.check(&recipe)?;
+    let adapted = pipeline.adapted(&recipe.adapters)?;
+    adapted.notices.iter().for_each(|notice| output.notice(notice));
+    recipe.adapters.clone_from(&adapted.adapters);
     output.event(&json!({
         "event": "start", "model": info.name, "hash": info.hash, "count": args.count, "load_seconds": load_seconds,
         "recipe": recipe,
@@ -303,6 +306,9 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
             return Err(Error::usage(format!("--set {setting}: write SLIDER=NUMBER, for example --set warmth=0.8.")));
         };
         recipe.sliders.insert(name.to_string(), value);
+    }
+    for adapter in &args.lora {
+        recipe.adapters.push(AdapterRef::parse(adapter)?);
     }
     if let Some(path) = &args.init {
         recipe.source = Some(SourceRef {

@@ -13,6 +13,7 @@ pub mod config;
 pub mod embeddings;
 pub mod init;
 pub mod layers;
+pub mod lora;
 pub mod mapped;
 pub mod naming;
 pub mod resnet;

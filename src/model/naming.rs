@@ -37,6 +37,11 @@ impl Path {
         names.join(".")
     }
 
+    /// Whether the parameter belongs to a linear or a convolution layer.
+    pub fn is_layer(&self) -> bool {
+        self.types.last().is_some_and(|holder| holder.ends_with(":Linear") || holder.ends_with(":Conv2d"))
+    }
+
     /// The layout on disk, decided by the layer that holds the parameter.
     pub fn layout(&self, rank: usize) -> Layout {
         let holder = self.types.last().map(String::as_str).unwrap_or_default();

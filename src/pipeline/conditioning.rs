@@ -8,13 +8,15 @@ use crate::model::tokenizer::Tokenizer;
 use crate::model::unet::UnetConditioning;
 use crate::recipe::Recipe;
 use burn::tensor::{Tensor, TensorData};
+use std::sync::Arc;
 
 /// Prompts whose encodings are kept.
 const KEPT: usize = 32;
 
 /// A text encoder with what it needs to read.
+#[derive(Clone)]
 pub(super) struct TextEncoder {
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     pub model: ClipText,
     pub config: ClipTextConfig,
 }

@@ -96,11 +96,7 @@ impl Pipeline {
                 return Err(Error::usage("The new margins leave nothing for the source: make them smaller."));
             }
         }
-        if !recipe.adapters.is_empty() {
-            return Err(Error::failed(
-                "This build of Kiln cannot apply LoRA adapters yet; remove them from the recipe.",
-            ));
-        }
+        super::adapters::check(&recipe.adapters)?;
         Ok(())
     }
 
@@ -108,8 +104,10 @@ impl Pipeline {
     pub fn generate(&self, recipe: &Recipe, observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Picture> {
         self.check(recipe)?;
         let start = Instant::now();
-        let rgb = self.draw(recipe, observe)?;
+        let adapted = self.adapted(&recipe.adapters)?;
+        let rgb = adapted.pipeline.draw(recipe, observe)?;
         let mut recipe = recipe.clone();
+        recipe.adapters.clone_from(&adapted.adapters);
         recipe.model.hash = self.info.hash.clone();
         Ok(Picture { width: recipe.width, height: recipe.height, rgb, recipe, seconds: start.elapsed().as_secs_f32() })
     }
@@ -118,7 +116,8 @@ impl Pipeline {
     pub fn preview(&self, recipe: &Recipe, cancelled: &mut dyn FnMut() -> bool) -> Result<PreviewImage> {
         self.check(recipe)?;
         let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..recipe.clone() };
-        let rgb = self.draw(&quick, &mut |_| {
+        let adapted = self.adapted(&recipe.adapters)?;
+        let rgb = adapted.pipeline.draw(&quick, &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(halve(&rgb, recipe.width as usize, recipe.height as usize))

@@ -18,10 +18,10 @@ use burn::module::Module;
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 /// The environment variable that names a folder of models.
-const MODELS: &str = "KILN_MODELS";
+pub(super) const MODELS: &str = "KILN_MODELS";
 
 /// Where a checkpoint lies: `ember` is looked for in `KILN_MODELS`, beside the program, in the current folder and in the
 /// source tree; anything else is a path.
@@ -108,14 +108,15 @@ impl Pipeline {
         Ok(Self {
             info,
             extras,
-            text: TextEncoder { tokenizer, model: text, config: text_config },
+            text: TextEncoder { tokenizer: Arc::new(tokenizer), model: text, config: text_config },
             unet,
             unet_config,
-            vae,
+            vae: Arc::new(vae),
             vae_config,
             scheduler,
             device: device.clone(),
-            encodings: Mutex::new(Vec::new()),
+            encodings: Arc::default(),
+            adapters: Arc::default(),
         })
     }
 }

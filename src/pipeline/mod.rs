@@ -1,5 +1,6 @@
 //! A Recipe in, a Picture out: the one pipeline, for every checkpoint.
 
+mod adapters;
 mod conditioning;
 pub mod device;
 pub mod extras;
@@ -12,6 +13,7 @@ mod source;
 mod steps;
 pub mod styles;
 
+pub use adapters::{Adapted, locate_adapter};
 pub use load::{hash_file, locate_model};
 
 use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
@@ -23,7 +25,7 @@ use conditioning::TextEncoder;
 use extras::Extras;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A slider that a checkpoint understands: an input of the model, not an after-effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,19 +93,22 @@ pub struct StepReport {
     pub preview: Option<PreviewImage>,
 }
 
-/// A loaded checkpoint, ready to generate.
+/// A loaded checkpoint, ready to generate. A clone shares the weights.
+#[derive(Clone)]
 pub struct Pipeline {
     info: ModelInfo,
     extras: Extras,
     text: TextEncoder,
     unet: Unet,
     unet_config: UnetConfig,
-    vae: Autoencoder,
+    vae: Arc<Autoencoder>,
     vae_config: AutoencoderConfig,
     scheduler: SchedulerConfig,
     device: Device,
     /// Prompts and their encodings, the last used last.
-    encodings: Mutex<Vec<(String, Tensor<3>)>>,
+    encodings: Arc<Mutex<Vec<(String, Tensor<3>)>>>,
+    /// Adapters that were read, and the last set that was applied.
+    adapters: Arc<Mutex<adapters::Shelf>>,
 }
 
 impl Pipeline {

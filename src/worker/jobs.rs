@@ -46,6 +46,10 @@ impl Compute {
             recipe.check_ranges()?;
             pipeline.check(recipe)?;
         }
+        if let Some(first) = recipes.first() {
+            let adapted = pipeline.adapted(&first.adapters)?;
+            adapted.notices.into_iter().for_each(|message| self.out.say(Event::Notice { message }));
+        }
         self.out.say(Event::Started { job: job.job, pictures: recipes.len() as u32 });
         let plan = Plan::new(&recipes);
         for (index, recipe) in recipes.iter().enumerate() {

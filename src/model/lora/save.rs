@@ -1,0 +1,67 @@
+//! Writing an adapter in the keys that `diffusers.load_lora_weights` opens.
+
+use super::keys::Part;
+use crate::kernels::cpu::matrix::transpose;
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, TensorView};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// One trained layer. Its matrices are in the order of [`crate::model::layers::Linear`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The network.
+    pub part: Part,
+    /// The layer in diffusers' dotted names, e.g. `mid_block.attentions.0.transformer_blocks.0.attn1.to_q`.
+    pub path: String,
+    /// `[in, rank]`.
+    pub a: Vec<f32>,
+    /// `[rank, out]`.
+    pub b: Vec<f32>,
+    /// Columns of `a`, rows of `b`; at least 1.
+    pub rank: usize,
+    /// Over the rank, the factor of the correction.
+    pub alpha: f32,
+}
+
+/// Writes `unet.<path>.lora_A.weight` and `.lora_B.weight` in 32 bits; replaces the file atomically. `notes` go to the header.
+/// Readers differ in where they look for alpha, so it is put into `lora_B`: every one then applies the same correction.
+///
+/// # Errors
+/// When a matrix is not a whole number of ranks, or the file cannot be written.
+pub fn save(layers: &[Trained], notes: &[(&str, &str)], path: &Path) -> Result<()> {
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::with_capacity(2 * layers.len());
+    for layer in layers {
+        let rank = layer.rank;
+        if rank == 0 || !layer.a.len().is_multiple_of(rank) || !layer.b.len().is_multiple_of(rank) {
+            return Err(Error::failed(format!(
+                "The adapter's layer {} does not fit its rank of {rank}; nothing was written to {}.",
+                layer.path,
+                path.display()
+            )));
+        }
+        let (inputs, outputs) = (layer.a.len() / rank, layer.b.len() / rank);
+        let prefix = match layer.part {
+            Part::Unet => "unet.",
+            Part::Text => "text_encoder.text_model.",
+            Part::Text2 => "text_encoder_2.text_model.",
+        };
+        let factor = layer.alpha / rank as f32;
+        let a = transpose(&layer.a, inputs, rank);
+        let b: Vec<f32> = transpose(&layer.b, rank, outputs).iter().map(|v| v * factor).collect();
+        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        tensors.push((format!("{prefix}{}.lora_A.weight", layer.path), vec![rank, inputs], bytes(&a)));
+        tensors.push((format!("{prefix}{}.lora_B.weight", layer.path), vec![outputs, rank], bytes(&b)));
+    }
+    let mut views = Vec::with_capacity(tensors.len());
+    for (key, shape, bytes) in &tensors {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        views.push((key.as_str(), view.map_err(|e| Error::io("write the adapter", path, e))?));
+    }
+    let mut header: HashMap<String, String> = notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    header.insert("format".into(), "pt".into());
+    let partial = path.with_extension("tmp");
+    safetensors::serialize_to_file(views, Some(header), &partial)
+        .map_err(|e| Error::io("write the adapter", &partial, e))?;
+    std::fs::rename(&partial, path).map_err(|e| Error::io("replace the adapter", path, e))
+}
