@@ -96,15 +96,15 @@ impl Pipeline {
     ) -> Result<Start> {
         let (w, h) = size;
         let c = self.vae_config.latent_channels();
-        let steps = solver.steps();
-        let taken = recipe.steps_taken(steps);
+        // Some solvers call the denoiser twice a step, so calls are not the Recipe's steps.
+        let first = solver.start(recipe.steps_taken(recipe.steps as usize));
         let mask = canvas.and_then(|canvas| canvas.latent_mask(self.vae_config.downscale()));
-        let fresh = taken == steps && mask.is_some();
+        let fresh = first == 0 && mask.is_some();
         let clean = match canvas {
-            Some(canvas) if taken == 0 => {
+            Some(canvas) if first == solver.steps() => {
                 let mean = self.encode(canvas.pixels(), size)?.mean;
                 return Ok(Start {
-                    first: steps,
+                    first,
                     sample: mean,
                     clean: Vec::new(),
                     noise: Vec::new(),
@@ -119,12 +119,12 @@ impl Pipeline {
         let noise = first_noise(recipe, generator, (w, h, c));
         let beside = self.beside(canvas, mask.as_deref(), generator, size)?;
         let sample = if canvas.is_some() && !fresh {
-            solver.add_noise(steps - taken, &clean, &noise)
+            solver.add_noise(first, &clean, &noise)
         } else {
             let scale = solver.initial_scale();
             noise.iter().map(|v| v * scale).collect()
         };
-        Ok(Start { first: steps - taken, sample, clean, noise, mask, beside })
+        Ok(Start { first, sample, clean, noise, mask, beside })
     }
 
     /// What an inpainting checkpoint sees beside the sample, `[h, w, 1 + c]`; without a mask all may change.

@@ -54,8 +54,8 @@ impl Solver for Dpm2 {
     fn initial_scale(&self) -> f32 {
         self.ladder.initial() as f32
     }
-    fn start(&self, strength: f32) -> usize {
-        start_of_two_calls(self.steps(), strength)
+    fn start(&self, taken: usize) -> usize {
+        start_of_two_calls(self.steps(), taken)
     }
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], noise: NoiseSource) -> Vec<f32> {
         let level = self.level(i);

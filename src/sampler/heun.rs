@@ -48,8 +48,8 @@ impl Solver for Heun {
     fn initial_scale(&self) -> f32 {
         if self.flows() { 1.0 } else { self.ladder.initial() as f32 }
     }
-    fn start(&self, strength: f32) -> usize {
-        start_of_two_calls(self.steps(), strength)
+    fn start(&self, taken: usize) -> usize {
+        start_of_two_calls(self.steps(), taken)
     }
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], _: NoiseSource) -> Vec<f32> {
         let sigma = self.level(i);

@@ -40,10 +40,9 @@ pub trait Solver: Send {
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], noise: NoiseSource) -> Vec<f32>;
     /// A clean latent with the noise of step `i`: where image-to-image starts.
     fn add_noise(&self, i: usize, clean: &[f32], noise: &[f32]) -> Vec<f32>;
-    /// The step at which image-to-image of a strength in 0..=1 begins; `steps()` where that leaves nothing to do.
-    fn start(&self, strength: f32) -> usize {
-        let steps = self.steps();
-        steps - ((steps as f32 * strength).floor() as usize).min(steps)
+    /// The call at which image-to-image begins that takes `taken` of the steps asked for; `steps()` for 0 of them.
+    fn start(&self, taken: usize) -> usize {
+        self.steps().saturating_sub(taken)
     }
 }
 

@@ -60,12 +60,11 @@ impl Solver for Pndm {
     fn initial_scale(&self) -> f32 {
         1.0
     }
-    fn start(&self, strength: f32) -> usize {
+    fn start(&self, taken: usize) -> usize {
         let calls = self.steps();
         let steps = if calls > 1 { calls - 1 } else { 1 };
-        let run = ((steps as f32 * strength).floor() as usize).min(steps);
         // A run that begins later has no first step to take twice.
-        if run == steps { 0 } else { calls - run }
+        if taken >= steps { 0 } else { calls - taken }
     }
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], _: NoiseSource) -> Vec<f32> {
         let mut t = self.timesteps[i];

@@ -146,10 +146,8 @@ pub fn ancestral(from: f64, to: f64) -> (f64, f64) {
 }
 
 /// Where image-to-image begins, for solvers that call the denoiser twice a step (once on the last): the call's index.
-pub fn start_of_two_calls(calls: usize, strength: f32) -> usize {
-    let steps = calls.div_ceil(2);
-    let run = (steps as f32 * strength).floor() as usize;
-    if run == 0 { calls } else { 2 * (steps - run.min(steps)) }
+pub fn start_of_two_calls(calls: usize, taken: usize) -> usize {
+    if taken == 0 { calls } else { 2 * calls.div_ceil(2).saturating_sub(taken) }
 }
 
 /// Evenly in the logarithm, from `max` down to `min`.

@@ -176,7 +176,7 @@ fn image_to_image_ends_at_the_truth_from_wherever_it_begins() {
         for kind in SamplerKind::every().filter(|k| !flow || k.method.follows_flow()) {
             for strength in [0.0, 0.3, 0.5, 0.99] {
                 let mut solver = build(kind, &config, 8).unwrap();
-                let start = solver.start(strength);
+                let start = solver.start((8.0 * strength) as usize);
                 assert_eq!(start == solver.steps(), strength == 0.0, "{kind} {strength}");
                 let mut generator = TorchGenerator::new(9);
                 let mut x = if strength == 0.0 { clean.clone() } else { solver.add_noise(start, &clean, &noise) };
