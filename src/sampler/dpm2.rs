@@ -2,7 +2,7 @@
 //! `KDPM2DiscreteScheduler` and `KDPM2AncestralDiscreteScheduler`).
 
 use super::schedule::SchedulerConfig;
-use super::spacing::{Habit, Ladder, ancestral, input_scale, noisy, start_of_two_calls, towards};
+use super::spacing::{Habit, Ladder, ancestral, input_scale, noisy, start_of_two_calls, stir, towards};
 use super::{NoiseSource, Solver};
 use crate::Result;
 
@@ -43,10 +43,10 @@ impl Dpm2 {
 
 impl Solver for Dpm2 {
     fn steps(&self) -> usize {
-        2 * self.ladder.steps() - 1
+        self.ladder.two_calls()
     }
     fn timestep(&self, i: usize) -> f32 {
-        (if i.is_multiple_of(2) { self.ladder.timesteps[i / 2] } else { self.ladder.timestep_of(self.level(i)) }) as f32
+        self.ladder.timestep_of_call(i, self.level(i)) as f32
     }
     fn input_scale(&self, i: usize) -> f32 {
         input_scale(self.level(i))
@@ -77,9 +77,7 @@ impl Solver for Dpm2 {
             None => towards(sample, &clean, level, down),
         }
         if self.ancestral {
-            for (x, e) in sample.iter_mut().zip(noise(clean.len())) {
-                *x += up as f32 * e;
-            }
+            stir(sample, up, &noise(clean.len()));
         }
         clean
     }

@@ -2,7 +2,7 @@
 //! midpoint, `dpmsolver++` and `sde-dpmsolver++`).
 
 use super::schedule::{Prediction, SchedulerConfig};
-use super::spacing::{Habit, Ladder, shares};
+use super::spacing::{Habit, Ladder, clean, mix, shares, stir};
 use super::{NoiseSource, Solver};
 use crate::Result;
 
@@ -22,7 +22,7 @@ impl Dpmpp2m {
             let n = config.num_train_timesteps as f64;
             for i in 0..steps {
                 let sigma = (1.0 - 1.0 / n) * (steps - i) as f64 / steps as f64;
-                ladder.sigmas[i] = config.shift * sigma / (1.0 + (config.shift - 1.0) * sigma);
+                ladder.sigmas[i] = config.shifted(sigma);
                 ladder.timesteps[i] = (ladder.sigmas[i] * n).floor();
             }
         }
@@ -35,34 +35,12 @@ impl Dpmpp2m {
     }
 }
 
-/// The clean latent that an output points to, at these shares of signal and noise.
-pub fn clean(prediction: Prediction, (alpha, sigma): (f64, f64), sample: &[f32], output: &[f32]) -> Vec<f32> {
-    sample
-        .iter()
-        .zip(output)
-        .map(|(x, o)| {
-            let (x, o) = (f64::from(*x), f64::from(*o));
-            (match prediction {
-                Prediction::Epsilon => (x - sigma * o) / alpha,
-                Prediction::V => alpha * x - sigma * o,
-                Prediction::Flow => x - sigma * o,
-            }) as f32
-        })
-        .collect()
-}
-
 impl Solver for Dpmpp2m {
     fn steps(&self) -> usize {
         self.ladder.steps()
     }
     fn timestep(&self, i: usize) -> f32 {
         self.ladder.timesteps[i] as f32
-    }
-    fn input_scale(&self, _: usize) -> f32 {
-        1.0
-    }
-    fn initial_scale(&self) -> f32 {
-        1.0
     }
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], noise: NoiseSource) -> Vec<f32> {
         let (alpha, sigma) = self.shares(i);
@@ -95,15 +73,12 @@ impl Solver for Dpmpp2m {
         }
         if self.stochastic {
             // Drawn on the last step too, so that the generator is where diffusers' is.
-            for (x, e) in sample.iter_mut().zip(noise(clean.len())) {
-                *x += fresh as f32 * e;
-            }
+            stir(sample, fresh, &noise(clean.len()));
         }
         self.before = Some(clean.clone());
         clean
     }
     fn add_noise(&self, i: usize, clean: &[f32], noise: &[f32]) -> Vec<f32> {
-        let (alpha, sigma) = self.shares(i);
-        clean.iter().zip(noise).map(|(c, e)| alpha as f32 * c + sigma as f32 * e).collect()
+        mix(clean, noise, self.shares(i))
     }
 }

@@ -5,7 +5,7 @@
 //! a step then see increments of one path, distributed as those of the tree are.
 
 use super::schedule::SchedulerConfig;
-use super::spacing::{Habit, Ladder, ancestral, input_scale, noisy, start_of_two_calls, towards};
+use super::spacing::{Habit, Ladder, ancestral, input_scale, noisy, start_of_two_calls, stir, towards};
 use super::{NoiseSource, Solver};
 use crate::Result;
 
@@ -31,10 +31,10 @@ impl DpmppSde {
 
 impl Solver for DpmppSde {
     fn steps(&self) -> usize {
-        2 * self.ladder.steps() - 1
+        self.ladder.two_calls()
     }
     fn timestep(&self, i: usize) -> f32 {
-        (if i.is_multiple_of(2) { self.ladder.timesteps[i / 2] } else { self.ladder.timestep_of(self.level(i)) }) as f32
+        self.ladder.timestep_of_call(i, self.level(i)) as f32
     }
     fn input_scale(&self, i: usize) -> f32 {
         input_scale(self.level(i))
@@ -59,9 +59,7 @@ impl Solver for DpmppSde {
             let begin = sample.to_vec();
             let (down, up) = ancestral(from, halfway);
             towards(sample, &clean, from, down);
-            for (x, e) in sample.iter_mut().zip(&fresh) {
-                *x += up as f32 * e;
-            }
+            stir(sample, up, &fresh);
             self.held = Some((begin, fresh));
             return clean;
         }
@@ -79,9 +77,7 @@ impl Solver for DpmppSde {
             None => {
                 let (down, up) = ancestral(level, next);
                 towards(sample, &clean, level, down);
-                for (x, e) in sample.iter_mut().zip(&fresh) {
-                    *x += up as f32 * e;
-                }
+                stir(sample, up, &fresh);
             }
         }
         clean

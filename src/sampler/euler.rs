@@ -1,7 +1,7 @@
 //! Euler and Euler ancestral (Karras et al. 2022, arXiv:2206.00364; diffusers' `EulerDiscreteScheduler` and its twin).
 
 use super::schedule::SchedulerConfig;
-use super::spacing::{Habit, Ladder, ancestral, input_scale, noisy, towards};
+use super::spacing::{Habit, Ladder, ancestral, input_scale, noisy, stir, towards};
 use super::{NoiseSource, Solver};
 use crate::Result;
 
@@ -38,9 +38,7 @@ impl Solver for Euler {
         towards(sample, &clean, sigma, down);
         if self.ancestral {
             // Drawn on the last step too, so that the generator is where diffusers' is.
-            for (x, e) in sample.iter_mut().zip(noise(clean.len())) {
-                *x += up as f32 * e;
-            }
+            stir(sample, up, &noise(clean.len()));
         }
         clean
     }

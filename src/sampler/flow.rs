@@ -19,13 +19,12 @@ pub enum After {
 /// Noise levels of a flow, one more than `steps`: the last is 0.
 fn levels(config: &SchedulerConfig, steps: usize) -> Vec<f64> {
     let n = config.num_train_timesteps as f64;
-    let shift = |s: f64| config.shift * s / (1.0 + (config.shift - 1.0) * s);
     // diffusers shifts the ends of the training schedule, spaces the steps evenly between, and shifts again.
-    let (low, high) = (shift(1.0 / n), shift(1.0));
+    let (low, high) = (config.shifted(1.0 / n), config.shifted(1.0));
     let mut sigmas: Vec<f64> = (0..steps)
         .map(|i| {
             let t = if steps == 1 { 0.0 } else { i as f64 / (steps - 1) as f64 };
-            shift(high + t * (low - high))
+            config.shifted(high + t * (low - high))
         })
         .collect();
     sigmas.push(0.0);
@@ -60,12 +59,6 @@ impl Solver for FlowEuler {
     }
     fn timestep(&self, i: usize) -> f32 {
         (self.sigmas[i] * self.train_steps) as f32
-    }
-    fn input_scale(&self, _: usize) -> f32 {
-        1.0
-    }
-    fn initial_scale(&self) -> f32 {
-        1.0
     }
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], noise: NoiseSource) -> Vec<f32> {
         let (sigma, next) = (self.sigmas[i], self.sigmas[i + 1]);

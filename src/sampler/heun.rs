@@ -2,7 +2,7 @@
 //! checkpoints that predict a flow, `FlowMatchHeunDiscreteScheduler`).
 
 use super::schedule::{Prediction, SchedulerConfig};
-use super::spacing::{Habit, Ladder, input_scale, shares, start_of_two_calls};
+use super::spacing::{Habit, Ladder, input_scale, mix, shares, slopes, start_of_two_calls};
 use super::{NoiseSource, Solver, flow};
 use crate::Result;
 
@@ -37,7 +37,7 @@ impl Heun {
 
 impl Solver for Heun {
     fn steps(&self) -> usize {
-        2 * self.ladder.steps() - 1
+        self.ladder.two_calls()
     }
     fn timestep(&self, i: usize) -> f32 {
         self.ladder.timesteps[i.div_ceil(2)] as f32
@@ -54,8 +54,7 @@ impl Solver for Heun {
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], _: NoiseSource) -> Vec<f32> {
         let sigma = self.level(i);
         let clean = self.ladder.clean(sigma, sample, output);
-        let slope: Vec<f32> =
-            sample.iter().zip(&clean).map(|(x, c)| ((f64::from(*x) - f64::from(*c)) / sigma) as f32).collect();
+        let slope = slopes(sample, &clean, sigma);
         match self.held.take().filter(|_| i % 2 == 1) {
             Some((begin, first)) => {
                 let dt = self.level(i) - self.level(i - 1);
@@ -69,7 +68,7 @@ impl Solver for Heun {
                 for (x, d) in sample.iter_mut().zip(&slope) {
                     *x = (f64::from(*x) + f64::from(*d) * dt) as f32;
                 }
-                self.held = (i.is_multiple_of(2)).then_some((begin, slope));
+                self.held = i.is_multiple_of(2).then_some((begin, slope));
             }
         }
         clean
@@ -77,6 +76,6 @@ impl Solver for Heun {
     fn add_noise(&self, i: usize, clean: &[f32], noise: &[f32]) -> Vec<f32> {
         let sigma = self.level(i);
         let signal = if self.flows() { shares(Prediction::Flow, sigma).0 } else { 1.0 };
-        clean.iter().zip(noise).map(|(c, e)| signal as f32 * c + sigma as f32 * e).collect()
+        mix(clean, noise, (signal, sigma))
     }
 }

@@ -1,7 +1,7 @@
 //! Linear multistep (Adams-Bashforth on uneven noise levels, as k-diffusion has it; diffusers' `LMSDiscreteScheduler`, order 4).
 
 use super::schedule::SchedulerConfig;
-use super::spacing::{Habit, Ladder, input_scale, noisy};
+use super::spacing::{Habit, Ladder, input_scale, noisy, slopes};
 use super::{NoiseSource, Solver};
 use crate::Result;
 use std::collections::VecDeque;
@@ -52,8 +52,7 @@ impl Solver for Lms {
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], _: NoiseSource) -> Vec<f32> {
         let sigma = self.ladder.sigmas[i];
         let clean = self.ladder.clean(sigma, sample, output);
-        let slope = sample.iter().zip(&clean).map(|(x, c)| ((f64::from(*x) - f64::from(*c)) / sigma) as f32).collect();
-        self.slopes.push_front(slope);
+        self.slopes.push_front(slopes(sample, &clean, sigma));
         self.slopes.truncate(ORDER.min(i + 1));
         let order = self.slopes.len();
         let weights: Vec<f64> = (0..order).map(|k| self.weight(i, order, k)).collect();

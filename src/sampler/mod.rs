@@ -17,6 +17,7 @@ pub mod schedule;
 pub mod spacing;
 mod tcd;
 mod unipc;
+mod whole;
 
 pub use kind::{Method, SamplerKind};
 
@@ -32,10 +33,14 @@ pub trait Solver: Send {
     fn steps(&self) -> usize;
     /// What the denoiser is told at step `i`.
     fn timestep(&self, i: usize) -> f32;
-    /// The sample is multiplied by this before the denoiser sees it.
-    fn input_scale(&self, i: usize) -> f32;
+    /// The sample is multiplied by this before the denoiser sees it; 1 for samples of constant variance.
+    fn input_scale(&self, _: usize) -> f32 {
+        1.0
+    }
     /// The first noise is multiplied by this.
-    fn initial_scale(&self) -> f32;
+    fn initial_scale(&self) -> f32 {
+        1.0
+    }
     /// Moves `sample` from step `i` to the next, given the denoiser's `output`; returns the clean latent it believes in.
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], noise: NoiseSource) -> Vec<f32>;
     /// A clean latent with the noise of step `i`: where image-to-image starts.

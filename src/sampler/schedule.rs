@@ -169,6 +169,11 @@ impl SchedulerConfig {
             .collect()
     }
 
+    /// A noise level of a flow, moved towards noise as the checkpoint's shift says (Esser et al. 2024, arXiv:2403.03206).
+    pub fn shifted(&self, sigma: f64) -> f64 {
+        self.shift * sigma / (1.0 + (self.shift - 1.0) * sigma)
+    }
+
     /// Whole time steps, even over `steps + 1` points of which the last, no noise, is left out.
     pub fn sgm_uniform(&self, steps: usize) -> Vec<f64> {
         let top = self.num_train_timesteps as f64 - 1.0;

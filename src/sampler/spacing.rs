@@ -54,6 +54,21 @@ pub fn shares(prediction: Prediction, sigma: f64) -> (f64, f64) {
     }
 }
 
+/// The clean value and the noise that an output points to, at these shares of signal and noise.
+pub fn parts(prediction: Prediction, (signal, noise): (f64, f64), sample: f64, output: f64) -> (f64, f64) {
+    match prediction {
+        Prediction::Epsilon => ((sample - noise * output) / signal, output),
+        Prediction::V => (signal * sample - noise * output, signal * output + noise * sample),
+        Prediction::Flow => (sample - noise * output, sample + signal * output),
+    }
+}
+
+/// The clean latent of [`parts`].
+pub fn clean(prediction: Prediction, shares: (f64, f64), sample: &[f32], output: &[f32]) -> Vec<f32> {
+    let one = |(x, o): (&f32, &f32)| parts(prediction, shares, f64::from(*x), f64::from(*o)).0 as f32;
+    sample.iter().zip(output).map(one).collect()
+}
+
 /// The levels of one run.
 pub struct Ladder {
     /// What the denoiser is told, one a step.
@@ -100,6 +115,16 @@ impl Ladder {
         self.timesteps.len()
     }
 
+    /// Calls of the denoiser of solvers that call it twice a step, and once on the last.
+    pub fn two_calls(&self) -> usize {
+        2 * self.steps() - 1
+    }
+
+    /// What the denoiser is told at call `i` of these, where the second call of a step is at `level`.
+    pub fn timestep_of_call(&self, i: usize, level: f64) -> f64 {
+        if i.is_multiple_of(2) { self.timesteps[i / 2] } else { self.timestep_of(level) }
+    }
+
     /// The first noise of a sample whose noise has standard deviation sigma is multiplied by this.
     pub fn initial(&self) -> f64 {
         let top = self.sigmas[0];
@@ -107,7 +132,7 @@ impl Ladder {
     }
 
     /// The time step of any noise level.
-    pub fn timestep_of(&self, sigma: f64) -> f64 {
+    fn timestep_of(&self, sigma: f64) -> f64 {
         sigma_to_timestep(sigma, &self.all)
     }
 
@@ -129,9 +154,27 @@ pub fn towards(sample: &mut [f32], clean: &[f32], from: f64, to: f64) {
     }
 }
 
+/// Directions along which a sample leaves its clean latent, for one unit of noise level.
+pub fn slopes(sample: &[f32], clean: &[f32], sigma: f64) -> Vec<f32> {
+    sample.iter().zip(clean).map(|(x, c)| ((f64::from(*x) - f64::from(*c)) / sigma) as f32).collect()
+}
+
+/// Puts fresh noise of standard deviation `up` into a sample.
+pub fn stir(sample: &mut [f32], up: f64, noise: &[f32]) {
+    for (x, e) in sample.iter_mut().zip(noise) {
+        *x += up as f32 * e;
+    }
+}
+
+/// A clean latent and noise in these shares.
+pub fn mix(clean: &[f32], noise: &[f32], (of_clean, of_noise): (f64, f64)) -> Vec<f32> {
+    let (a, b) = (of_clean as f32, of_noise as f32);
+    clean.iter().zip(noise).map(|(c, e)| a * c + b * e).collect()
+}
+
 /// `clean + sigma noise`.
 pub fn noisy(clean: &[f32], noise: &[f32], sigma: f64) -> Vec<f32> {
-    clean.iter().zip(noise).map(|(c, e)| c + sigma as f32 * e).collect()
+    mix(clean, noise, (1.0, sigma))
 }
 
 /// The factor that brings a sample with noise of standard deviation `sigma` to the denoiser's own variance.

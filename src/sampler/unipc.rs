@@ -1,9 +1,8 @@
 //! UniPC, a predictor and a corrector for one call of the denoiser (Zhao et al. 2023, arXiv:2302.04867; diffusers'
 //! `UniPCMultistepScheduler`, order 2, `bh2`, predicting the clean latent).
 
-use super::dpmpp_2m::clean;
 use super::schedule::{Prediction, SchedulerConfig};
-use super::spacing::{Habit, Ladder, shares};
+use super::spacing::{Habit, Ladder, clean, mix, shares};
 use super::{NoiseSource, Solver};
 use crate::Result;
 
@@ -25,7 +24,7 @@ impl UniPc {
             for i in 0..steps {
                 let sigma = 1.0 + (1.0 / n - 1.0) * i as f64 / steps as f64;
                 // All noise has no logarithm of its signal.
-                let sigma = (config.shift * sigma / (1.0 + (config.shift - 1.0) * sigma)).min(1.0 - 1e-6);
+                let sigma = config.shifted(sigma).min(1.0 - 1e-6);
                 ladder.sigmas[i] = sigma;
                 ladder.timesteps[i] = (sigma * n).floor();
             }
@@ -74,12 +73,6 @@ impl Solver for UniPc {
     fn timestep(&self, i: usize) -> f32 {
         self.ladder.timesteps[i] as f32
     }
-    fn input_scale(&self, _: usize) -> f32 {
-        1.0
-    }
-    fn initial_scale(&self) -> f32 {
-        1.0
-    }
     fn step(&mut self, i: usize, sample: &mut [f32], output: &[f32], _: NoiseSource) -> Vec<f32> {
         let prediction = self.ladder.prediction;
         let clean = clean(prediction, shares(prediction, self.ladder.sigmas[i]), sample, output);
@@ -100,7 +93,6 @@ impl Solver for UniPc {
         clean
     }
     fn add_noise(&self, i: usize, clean: &[f32], noise: &[f32]) -> Vec<f32> {
-        let (alpha, sigma) = shares(self.ladder.prediction, self.ladder.sigmas[i]);
-        clean.iter().zip(noise).map(|(c, e)| alpha as f32 * c + sigma as f32 * e).collect()
+        mix(clean, noise, shares(self.ladder.prediction, self.ladder.sigmas[i]))
     }
 }
