@@ -96,10 +96,18 @@ impl Outpaint {
         self == Self::default()
     }
 
-    /// What is left of a picture of this size for the source: width and height; `None` when nothing is.
-    pub fn inner(self, width: u32, height: u32) -> Option<(u32, u32)> {
+    /// What is left of a picture of this size for the source: width and height.
+    ///
+    /// # Errors
+    /// A usage error when nothing is left.
+    pub fn inner(self, width: u32, height: u32) -> Result<(u32, u32)> {
         let left = |side: u32, a: u32, b: u32| side.checked_sub(a.checked_add(b)?).filter(|v| *v > 0);
-        Some((left(width, self.left, self.right)?, left(height, self.top, self.bottom)?))
+        left(width, self.left, self.right).zip(left(height, self.top, self.bottom)).ok_or_else(|| {
+            Error::usage(format!(
+                "The new margins leave nothing of {width} x {height} pixels for the source: make them smaller or the \
+                 picture larger."
+            ))
+        })
     }
 }
 
@@ -306,12 +314,6 @@ impl Recipe {
                 CLIP_SKIP_RANGE.end()
             )));
         }
-        let variation = self.variation.map_or(0.0, |v| v.strength);
-        for (name, share) in [("guidance rescale", self.cfg_rescale), ("sub-seed strength", variation)] {
-            if !(0.0..=1.0).contains(&share) {
-                return Err(Error::usage(format!("The {name} {share} is out of range: use 0 (off) to 1.")));
-            }
-        }
         if let Some((name, value)) = self.sliders.iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::usage(format!("The slider {name} has the value {value}: use a number.")));
         }
@@ -323,20 +325,26 @@ impl Recipe {
                 source.denoising_strength
             )));
         }
+        self.check_additions()
+    }
+
+    /// The part of [`Recipe::check_ranges`] that concerns what a Recipe may have besides: shares, and what needs a source.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_additions(&self) -> Result<()> {
+        let variation = self.variation.map_or(0.0, |v| v.strength);
+        for (name, share) in [("guidance rescale", self.cfg_rescale), ("sub-seed strength", variation)] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Error::usage(format!("The {name} {share} is out of range: use 0 (off) to 1.")));
+            }
+        }
         if self.source.is_none() && (self.mask.is_some() || self.outpaint.is_some()) {
             return Err(Error::usage(
                 "A mask or new margins need a picture to start from: choose one, or leave them out.",
             ));
         }
-        if let Some(margins) = self.outpaint
-            && margins.inner(self.width, self.height).is_none()
-        {
-            return Err(Error::usage(format!(
-                "The new margins leave nothing of {} x {} pixels for the source: make them smaller or the picture larger.",
-                self.width, self.height
-            )));
-        }
-        Ok(())
+        self.outpaint.map_or(Ok(()), |margins| margins.inner(self.width, self.height).map(|_| ()))
     }
 }
 

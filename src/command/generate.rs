@@ -3,12 +3,10 @@
 use super::output::{Output, duration};
 use super::{Device, cancelled};
 use kiln::library::{Library, metadata};
-use kiln::pipeline::{Pipeline, locate_adapter, styles};
+use kiln::pipeline::{Pipeline, hash_file, locate_adapter, styles};
 use kiln::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
 use kiln::{Error, ErrorKind, Result, library, taste};
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -313,13 +311,13 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
     if let Some(path) = &args.init {
         recipe.source = Some(SourceRef {
             path: path.display().to_string(),
-            hash: hash(path)?,
+            hash: hash_file(path)?,
             denoising_strength: args.strength.unwrap_or(if args.outpaint.is_some() { 1.0 } else { 0.75 }),
         });
     }
     if let Some(path) = &args.mask {
         let keep_outside = !args.redraw_outside;
-        recipe.mask = Some(MaskRef { path: path.display().to_string(), hash: hash(path)?, keep_outside });
+        recipe.mask = Some(MaskRef { path: path.display().to_string(), hash: hash_file(path)?, keep_outside });
     }
     args.outpaint.as_deref().map(str::parse::<Outpaint>).transpose()?;
     Ok(recipe)
@@ -338,20 +336,6 @@ fn extend(args: &Args, recipe: &mut Recipe, multiple: u32) -> Result<()> {
     recipe.height = grown(args.height.unwrap_or(near(height)), margins.top, margins.bottom);
     recipe.outpaint = Some(margins);
     Ok(())
-}
-
-/// SHA-256 of a file, in hexadecimal.
-fn hash(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).map_err(|e| Error::io("read", path, e))? {
-            0 => break,
-            length => digest.update(&buffer[..length]),
-        }
-    }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A seed nobody chose, small enough to be typed.

@@ -255,7 +255,7 @@ struct Gather<'a> {
     prefix: &'a str,
     precision: Precision,
     path: ModulePath,
-    tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
+    tensors: Vec<Written>,
 }
 
 impl ModuleVisitor for Gather<'_> {
@@ -287,17 +287,31 @@ pub fn save<M: Module>(module: &M, prefix: &str, path: &Path, precision: Precisi
     let mut gather = Gather { prefix, precision, path: ModulePath::default(), tensors: Vec::new() };
     module.visit(&mut gather);
     let dtype = if precision == Precision::F16 { Dtype::F16 } else { Dtype::F32 };
-    let mut views = Vec::with_capacity(gather.tensors.len());
-    for (key, shape, bytes) in &gather.tensors {
-        let view = TensorView::new(dtype, shape.clone(), bytes).map_err(|e| Error::io("write the weights", path, e))?;
+    write("weights", &gather.tensors, dtype, HashMap::new(), path)
+}
+
+/// Key, shape and bytes of a tensor that is written.
+pub(in crate::model) type Written = (String, Vec<usize>, Vec<u8>);
+
+/// Writes a safetensors file with `notes` in its header; replaces it atomically. `what` it holds, for sentences.
+pub(in crate::model) fn write(
+    what: &str,
+    tensors: &[Written],
+    dtype: Dtype,
+    mut notes: HashMap<String, String>,
+    path: &Path,
+) -> Result<()> {
+    let writing = format!("write the {what}");
+    let mut views = Vec::with_capacity(tensors.len());
+    for (key, shape, bytes) in tensors {
+        let view = TensorView::new(dtype, shape.clone(), bytes).map_err(|e| Error::io(&writing, path, e))?;
         views.push((key.as_str(), view));
     }
     // transformers asks for this entry before it opens a file.
-    let header = HashMap::from([("format".to_string(), "pt".to_string())]);
+    notes.insert("format".into(), "pt".into());
     let partial = path.with_extension("tmp");
-    safetensors::serialize_to_file(views, Some(header), &partial)
-        .map_err(|e| Error::io("write the weights", &partial, e))?;
-    std::fs::rename(&partial, path).map_err(|e| Error::io("replace the weights", path, e))
+    safetensors::serialize_to_file(views, Some(notes), &partial).map_err(|e| Error::io(&writing, &partial, e))?;
+    std::fs::rename(&partial, path).map_err(|e| Error::io(&format!("replace the {what}"), path, e))
 }
 
 /// SHA-256 over the contents of files, one after the other, in hexadecimal.

@@ -20,12 +20,19 @@ const KEPT: usize = 8;
 /// A checkpoint with a set of adapters applied.
 #[derive(Clone)]
 pub struct Adapted {
-    /// Shares everything but the corrected layers with the checkpoint.
-    pub(super) pipeline: Arc<Pipeline>,
+    /// Shares everything but the corrected layers with the checkpoint; `None` is the checkpoint itself.
+    corrected: Option<Arc<Pipeline>>,
     /// The adapters with their hashes.
     pub adapters: Vec<AdapterRef>,
     /// What the person should know: keys that matched nothing, counted.
     pub notices: Vec<String>,
+}
+
+impl Adapted {
+    /// What draws: `checkpoint` is the one that was adapted.
+    pub(super) fn of<'a>(&'a self, checkpoint: &'a Pipeline) -> &'a Pipeline {
+        self.corrected.as_deref().unwrap_or(checkpoint)
+    }
 }
 
 /// What is known of a file without reading it again.
@@ -103,7 +110,7 @@ impl Pipeline {
     pub fn adapted(&self, adapters: &[AdapterRef]) -> Result<Adapted> {
         check(adapters)?;
         if adapters.is_empty() {
-            return Ok(Adapted { pipeline: Arc::new(self.clone()), adapters: Vec::new(), notices: Vec::new() });
+            return Ok(Adapted { corrected: None, adapters: Vec::new(), notices: Vec::new() });
         }
         let mut shelf = self.adapters.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut read = Vec::with_capacity(adapters.len());
@@ -141,7 +148,7 @@ impl Pipeline {
             };
             notices.extend(self.notice(adapter, adapter.corrections.keys().filter(matches).count())?);
         }
-        let adapted = Adapted { pipeline: Arc::new(pipeline), adapters: named, notices };
+        let adapted = Adapted { corrected: Some(Arc::new(pipeline)), adapters: named, notices };
         shelf.applied = Some(adapted.clone());
         Ok(adapted)
     }

@@ -66,24 +66,12 @@ impl Pipeline {
                 return Err(out_of_range(&format!("The slider {name} at"), value, slider.min, slider.max));
             }
         }
-        for (what, share) in [
-            ("The guidance rescale", recipe.cfg_rescale),
-            ("The sub-seed strength", recipe.variation.map_or(0.0, |v| v.strength)),
-        ] {
-            if !(0.0..=1.0).contains(&share) {
-                return Err(out_of_range(what, share, 0, 1));
-            }
-        }
         if let Some(source) = &recipe.source
             && !(0.0..=1.0).contains(&source.denoising_strength)
         {
             return Err(out_of_range("The strength", source.denoising_strength, 0, 1));
         }
-        if recipe.source.is_none() && (recipe.mask.is_some() || recipe.outpaint.is_some()) {
-            return Err(Error::usage(
-                "A mask or new margins need a picture to start from: choose one, or leave them out.",
-            ));
-        }
+        recipe.check_additions()?;
         if let Some(margins) = recipe.outpaint {
             let multiple = self.info.size_multiple;
             if margins.rounded_up(multiple) != margins {
@@ -92,12 +80,8 @@ impl Pipeline {
                     self.info.name
                 )));
             }
-            if margins.inner(recipe.width, recipe.height).is_none() {
-                return Err(Error::usage("The new margins leave nothing for the source: make them smaller."));
-            }
         }
-        super::adapters::check(&recipe.adapters)?;
-        Ok(())
+        super::adapters::check(&recipe.adapters)
     }
 
     /// Makes one picture. `observe` is called after every step; `ControlFlow::Break` cancels.
@@ -105,7 +89,7 @@ impl Pipeline {
         self.check(recipe)?;
         let start = Instant::now();
         let adapted = self.adapted(&recipe.adapters)?;
-        let rgb = adapted.pipeline.draw(recipe, observe)?;
+        let rgb = adapted.of(self).draw(recipe, observe)?;
         let mut recipe = recipe.clone();
         recipe.adapters.clone_from(&adapted.adapters);
         recipe.model.hash = self.info.hash.clone();
@@ -117,7 +101,7 @@ impl Pipeline {
         self.check(recipe)?;
         let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..recipe.clone() };
         let adapted = self.adapted(&recipe.adapters)?;
-        let rgb = adapted.pipeline.draw(&quick, &mut |_| {
+        let rgb = adapted.of(self).draw(&quick, &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(halve(&rgb, recipe.width as usize, recipe.height as usize))

@@ -30,9 +30,7 @@ impl Canvas {
         let Some(source) = &recipe.source else { return Ok(None) };
         let margins = recipe.outpaint.unwrap_or_default();
         let (width, height) = (recipe.width, recipe.height);
-        let Some((inner_width, inner_height)) = margins.inner(width, height) else {
-            return Err(Error::usage("The new margins leave nothing for the source: make them smaller."));
-        };
+        let (inner_width, inner_height) = margins.inner(width, height)?;
         let fit = |picture: DynamicImage| picture.resize_to_fill(inner_width, inner_height, FilterType::Lanczos3);
         let inner = fit(read(Path::new(&source.path))?).to_rgb8();
         let rgb = if margins.is_nothing() {

@@ -2,9 +2,9 @@
 
 use super::keys::Part;
 use crate::kernels::cpu::matrix::transpose;
+use crate::model::checkpoint::{Written, write};
 use crate::{Error, Result};
-use safetensors::tensor::{Dtype, TensorView};
-use std::collections::HashMap;
+use safetensors::tensor::Dtype;
 use std::path::Path;
 
 /// One trained layer. Its matrices are in the order of [`crate::model::layers::Linear`].
@@ -30,7 +30,7 @@ pub struct Trained {
 /// # Errors
 /// When a matrix is not a whole number of ranks, or the file cannot be written.
 pub fn save(layers: &[Trained], notes: &[(&str, &str)], path: &Path) -> Result<()> {
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::with_capacity(2 * layers.len());
+    let mut tensors: Vec<Written> = Vec::with_capacity(2 * layers.len());
     for layer in layers {
         let rank = layer.rank;
         if rank == 0 || !layer.a.len().is_multiple_of(rank) || !layer.b.len().is_multiple_of(rank) {
@@ -53,15 +53,6 @@ pub fn save(layers: &[Trained], notes: &[(&str, &str)], path: &Path) -> Result<(
         tensors.push((format!("{prefix}{}.lora_A.weight", layer.path), vec![rank, inputs], bytes(&a)));
         tensors.push((format!("{prefix}{}.lora_B.weight", layer.path), vec![outputs, rank], bytes(&b)));
     }
-    let mut views = Vec::with_capacity(tensors.len());
-    for (key, shape, bytes) in &tensors {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-        views.push((key.as_str(), view.map_err(|e| Error::io("write the adapter", path, e))?));
-    }
-    let mut header: HashMap<String, String> = notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    header.insert("format".into(), "pt".into());
-    let partial = path.with_extension("tmp");
-    safetensors::serialize_to_file(views, Some(header), &partial)
-        .map_err(|e| Error::io("write the adapter", &partial, e))?;
-    std::fs::rename(&partial, path).map_err(|e| Error::io("replace the adapter", path, e))
+    let notes = notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    write("adapter", &tensors, Dtype::F32, notes, path)
 }
