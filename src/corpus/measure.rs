@@ -43,13 +43,17 @@ pub fn measure(rgb: &[u8], width: usize, height: usize) -> Measured {
     Measured { warmth: at(0), contrast: at(1), density: at(2), symmetry: at(3), scale: at(4) }
 }
 
+/// How warm Oklab pixels are, before it is spread over 0..=1.
+pub fn warmth(lab: &[[f32; 3]]) -> f32 {
+    lab.iter().map(|p| 0.55 * p[1] + 0.85 * p[2]).sum::<f32>() / lab.len().max(1) as f32
+}
+
 /// The measures before they are spread over 0..=1.
 pub fn raw(rgb: &[u8], width: usize, height: usize) -> [f32; 5] {
     let lab = small_oklab(rgb, width, height);
     let n = lab.len() as f32;
     let mean = |f: &dyn Fn(&[f32; 3]) -> f32| lab.iter().map(f).sum::<f32>() / n;
     let lightness = mean(&|p| p[0]);
-    let warmth = mean(&|p| 0.55 * p[1] + 0.85 * p[2]);
     let variance = mean(&|p| (p[0] - lightness).powi(2));
 
     let mut edges = 0.0;
@@ -74,7 +78,7 @@ pub fn raw(rgb: &[u8], width: usize, height: usize) -> [f32; 5] {
             }
         }
     }
-    [warmth, variance.sqrt(), density, like / power, feature_size(&lab)]
+    [warmth(&lab), variance.sqrt(), density, like / power, feature_size(&lab)]
 }
 
 /// Centre of the octaves in which the lightness varies: 0 = only the finest, 4 = only the coarsest.

@@ -1,5 +1,6 @@
 //! Names the class of a picture by its features, learnt from some thousand examples within a second.
 
+use super::cholesky::{factor, solve};
 use super::statistics::squared;
 use rayon::prelude::*;
 
@@ -23,7 +24,8 @@ impl Classifier {
     pub fn learn(classes: &[Vec<Vec<f32>>]) -> Self {
         let examples: Vec<Vec<f32>> = classes.iter().flatten().cloned().collect();
         let owners: Vec<usize> = classes.iter().enumerate().flat_map(|(k, class)| vec![k; class.len()]).collect();
-        let root = cholesky(kernel(&examples));
+        // Rounding must not take a root below zero; the ridge keeps it away from there.
+        let root = factor(kernel(&examples), RIDGE * 1e-3);
         let others = -1.0 / (classes.len().max(2) - 1) as f64;
         let weights = classes.par_iter().enumerate().map(|(k, class)| {
             let wanted: Vec<f64> = owners.iter().map(|owner| if *owner == k { 1.0 } else { others }).collect();
@@ -53,38 +55,6 @@ fn kernel(examples: &[Vec<f32>]) -> Vec<Vec<f64>> {
         row
     };
     examples.par_iter().enumerate().map(row).collect()
-}
-
-/// Cholesky factor of a positive definite matrix, lower halves both.
-fn cholesky(mut rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    for i in 0..rows.len() {
-        let (done, rest) = rows.split_at_mut(i);
-        let row = &mut rest[0];
-        for (j, above) in done.iter().enumerate() {
-            row[j] = (row[j] - dot(&row[..j], above)) / above[j];
-        }
-        // Rounding must not take the root below zero; the ridge keeps it away from there.
-        row[i] = (row[i] - dot(&row[..i], &row[..i])).max(RIDGE * 1e-3).sqrt();
-    }
-    rows
-}
-
-/// Solves `root rootᵀ x = y`.
-fn solve(root: &[Vec<f64>], mut y: Vec<f64>) -> Vec<f64> {
-    for (i, row) in root.iter().enumerate() {
-        y[i] = (y[i] - dot(&row[..i], &y)) / row[i];
-    }
-    for (i, row) in root.iter().enumerate().rev() {
-        y[i] /= row[i];
-        let found = y[i];
-        row[..i].iter().zip(&mut y).for_each(|(factor, y)| *y -= factor * found);
-    }
-    y
-}
-
-/// Scalar product over the shorter of both.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -72,8 +72,8 @@ impl Evidence {
         // What lies in the trash was judged all the same.
         entries.extend(library.list(&Query { trashed: true, sort: Sort::Oldest, ..Query::default() })?);
         let comparisons = library.comparisons()?;
-        let wanted: BTreeSet<PictureId> =
-            choices(&entries, &comparisons).iter().flat_map(|c| [c.winner, c.loser]).collect();
+        let choices = choices(&entries, &comparisons);
+        let wanted: BTreeSet<PictureId> = choices.iter().flat_map(|c| [c.winner, c.loser]).collect();
         let kept = library.measures(measures::VERSION)?;
         let mut known: HashMap<PictureId, Measures> =
             kept.into_iter().filter_map(|(id, numbers)| Some((id, numbers.try_into().ok()?))).collect();
@@ -91,15 +91,19 @@ impl Evidence {
             library.keep_measures(measures::VERSION, &keep)?;
         }
         known.extend(measured);
-        Ok(Self::gather(&entries, &comparisons, &known))
+        Ok(Self::among(choices, &entries, &known))
     }
 
     /// The choices of these pictures and comparisons; those with a picture that is not among the measured ones are left out.
     pub fn gather(entries: &[Entry], comparisons: &[Comparison], known: &HashMap<PictureId, Measures>) -> Self {
+        Self::among(choices(entries, comparisons), entries, known)
+    }
+
+    fn among(choices: Vec<Plain>, entries: &[Entry], known: &HashMap<PictureId, Measures>) -> Self {
         let by_id: HashMap<PictureId, &Entry> = entries.iter().map(|e| (e.id, e)).collect();
         let mut evidence = Self::default();
         let mut places: BTreeMap<PictureId, usize> = BTreeMap::new();
-        for choice in choices(entries, comparisons) {
+        for choice in choices {
             let mut place = |id: PictureId| {
                 if let Some(place) = places.get(&id) {
                     return Some(*place);

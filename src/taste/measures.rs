@@ -98,8 +98,7 @@ fn colours(pixels: &[[f32; 3]]) -> [f32; COUNT - FIRST_COLOUR] {
 pub fn of_palette(colours_used: &[[f32; 3]]) -> Measures {
     let pixels: Vec<[f32; 3]> = colours_used.iter().map(|c| crate::corpus::colour::to_oklab(*c)).collect();
     let mut found = [0.0; COUNT];
-    let n = pixels.len().max(1) as f32;
-    found[0] = spread_out(0, pixels.iter().map(|p| 0.55 * p[1] + 0.85 * p[2]).sum::<f32>() / n);
+    found[0] = spread_out(0, measure::warmth(&pixels));
     found[FIRST_COLOUR..].copy_from_slice(&colours(&pixels));
     found
 }

@@ -19,9 +19,10 @@ pub use report::{Accuracy, Learnt, Reason, Summary};
 pub use wall::{Look, Wish, draw_wall};
 
 use crate::Result;
+use crate::insight::cholesky::dot;
 use crate::library::Library;
 use crate::recipe::Recipe;
-use evidence::Evidence;
+use evidence::{Evidence, Pair};
 use preference::{Duel, Posterior};
 use space::Space;
 
@@ -45,7 +46,8 @@ impl Taste {
     /// Learns from choices.
     pub fn learn(evidence: Evidence) -> Self {
         let space = Space::over(&evidence);
-        let posterior = Posterior::fit(&duels(&evidence, &space, |_| true), &space.prior());
+        let duels = duels(&features_of(&evidence, &space), evidence.pairs.iter());
+        let posterior = Posterior::fit(&duels, &space.prior());
         Self { evidence, space, posterior }
     }
 
@@ -66,20 +68,19 @@ impl Taste {
     }
 }
 
-/// The choices of the groups that are wanted, as differences of features.
-fn duels(evidence: &Evidence, space: &Space, wanted: impl Fn(&evidence::Pair) -> bool) -> Vec<Duel> {
-    let features: Vec<Vec<f64>> = evidence.pictures.iter().map(|p| space.features(&p.recipe, &p.measures)).collect();
-    let pairs = evidence.pairs.iter().filter(|pair| wanted(pair));
+/// Features of the judged pictures.
+fn features_of(evidence: &Evidence, space: &Space) -> Vec<Vec<f64>> {
+    evidence.pictures.iter().map(|p| space.features(&p.recipe, &p.measures)).collect()
+}
+
+/// Choices as differences of features.
+fn duels<'a>(features: &[Vec<f64>], pairs: impl Iterator<Item = &'a Pair>) -> Vec<Duel> {
     pairs
         .map(|pair| {
             let (winner, loser) = (&features[pair.winner], &features[pair.loser]);
             Duel { difference: winner.iter().zip(loser).map(|(w, l)| w - l).collect(), weight: pair.weight }
         })
         .collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

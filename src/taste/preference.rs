@@ -2,6 +2,7 @@
 //! is Laplace's Gaussian at the most probable weights (MacKay 1992).
 
 use crate::corpus::rng::Rng;
+use crate::insight::cholesky;
 
 /// One choice: the winner's features less the loser's, and how much it counts (1 = a plain choice).
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ impl Posterior {
                 }
             }
             (0..n).for_each(|i| matrix[i][i] += precision[i]);
-            cholesky(matrix)
+            cholesky::factor(matrix, 1e-12)
         };
         let mut mean = vec![0.0; n];
         let mut value = loss(&mean);
@@ -80,7 +81,7 @@ impl Posterior {
                 let push = duel.weight * sigmoid(-margin(&mean, row));
                 row.iter().for_each(|(i, v)| gradient[*i] -= push * v);
             }
-            let step = solve(&hessian(&mean), &gradient);
+            let step = cholesky::solve(&hessian(&mean), gradient);
             let mut length = 1.0;
             let (next, better) = loop {
                 let next: Vec<f64> = mean.iter().zip(&step).map(|(w, s)| w - length * s).collect();
@@ -110,7 +111,7 @@ impl Posterior {
     /// Standard deviation of the score of features, or of a difference of features.
     pub fn spread(&self, features: &[f64]) -> f64 {
         // x' (L L')⁻¹ x = |L⁻¹ x|²
-        forward(&self.factor, features).iter().map(|v| v * v).sum::<f64>().sqrt()
+        cholesky::forward(&self.factor, features.to_vec()).iter().map(|v| v * v).sum::<f64>().sqrt()
     }
 
     /// Standard deviation of one weight.
@@ -126,14 +127,14 @@ impl Posterior {
     /// (MacKay 1992).
     pub fn chance(&self, difference: &[f64]) -> f64 {
         let spread = self.spread(difference);
-        let score: f64 = self.mean.iter().zip(difference).map(|(w, d)| w * d).sum();
+        let score = cholesky::dot(&self.mean, difference);
         sigmoid(score / (1.0 + std::f64::consts::PI / 8.0 * spread * spread).sqrt())
     }
 
     /// Weights drawn from the posterior, with its standard deviations times `heat` (0 = the most probable weights).
     pub fn draw(&self, rng: &mut Rng, heat: f64) -> Vec<f64> {
         let noise: Vec<f64> = self.mean.iter().map(|_| f64::from(rng.normal()) * heat).collect();
-        let off = backward(&self.factor, noise);
+        let off = cholesky::backward(&self.factor, noise);
         self.mean.iter().zip(off).map(|(m, o)| m + o).collect()
     }
 }
@@ -145,45 +146,6 @@ fn sigmoid(x: f64) -> f64 {
 /// `ln(1 + e^x)` without overflow.
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// Lower factor of a positive definite matrix, of which the lower half is read.
-fn cholesky(mut a: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    for i in 0..a.len() {
-        let (above, rest) = a.split_at_mut(i);
-        let row = &mut rest[0];
-        for (j, done) in above.iter().enumerate() {
-            let sum: f64 = row[..j].iter().zip(&done[..j]).map(|(x, y)| x * y).sum();
-            row[j] = (row[j] - sum) / done[j];
-        }
-        let sum: f64 = row[..i].iter().map(|x| x * x).sum();
-        row[i] = (row[i] - sum).max(1e-12).sqrt();
-        row[i + 1..].fill(0.0);
-    }
-    a
-}
-
-/// Solves `L y = b`.
-fn forward(factor: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
-    let mut y = b.to_vec();
-    for i in 0..y.len() {
-        let sum: f64 = factor[i][..i].iter().zip(&y).map(|(l, y)| l * y).sum();
-        y[i] = (y[i] - sum) / factor[i][i];
-    }
-    y
-}
-
-/// Solves `L' x = y`.
-fn backward(factor: &[Vec<f64>], mut y: Vec<f64>) -> Vec<f64> {
-    for i in (0..y.len()).rev() {
-        let sum: f64 = (i + 1..y.len()).map(|k| factor[k][i] * y[k]).sum();
-        y[i] = (y[i] - sum) / factor[i][i];
-    }
-    y
-}
-
-fn solve(factor: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
-    backward(factor, forward(factor, b))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What was learnt, in words and numbers, with its uncertainty; how well it predicts choices that it has not seen; and why it
 //! likes a picture.
 
+use super::evidence::Pair;
 use super::measures::{COUNT, Measures, PROPERTIES};
 use super::preference::Posterior;
-use super::space::{Said, Space};
-use super::{Taste, dot, duels};
+use super::space::Said;
+use super::{Taste, dot, duels, features_of};
 use crate::recipe::Recipe;
 use serde::Serialize;
 
@@ -96,11 +97,26 @@ impl Taste {
 
     fn learnt(&self, index: usize) -> Learnt {
         let (weight, spread) = (self.posterior.mean()[index], self.posterior.spread_of(index));
-        let (name, words) = match index.checked_sub(COUNT).map(|i| &self.space.said()[i]) {
-            None => (PROPERTIES[index].name.to_string(), property_words(index, weight > 0.0)),
-            Some(said) => (name_of(said), said_words(said, weight > 0.0)),
+        let name = match index.checked_sub(COUNT) {
+            None => PROPERTIES[index].name.to_string(),
+            Some(i) => name_of(&self.space.said()[i]),
         };
-        Learnt { name, words, weight, spread, certainty: normal_below(weight.abs() / spread.max(1e-12)) }
+        Learnt {
+            name,
+            words: self.words(index, weight > 0.0),
+            weight,
+            spread,
+            certainty: normal_below(weight.abs() / spread.max(1e-12)),
+        }
+    }
+
+    /// What much or little of a feature is called.
+    fn words(&self, index: usize, much: bool) -> String {
+        match index.checked_sub(COUNT) {
+            None if much => PROPERTIES[index].high.into(),
+            None => PROPERTIES[index].low.into(),
+            Some(i) => said_words(&self.space.said()[i], much),
+        }
     }
 
     /// The share of choices that is predicted from the others: each comparison, and for each picture with stars or marks the
@@ -112,6 +128,8 @@ impl Taste {
         let fold_of = |index: usize| index % FOLDS;
         let mut grade_fold = vec![None; evidence.pictures.len()];
         evidence.graded.iter().enumerate().for_each(|(nth, picture)| grade_fold[*picture] = Some(fold_of(nth)));
+        // The space follows from the pictures, whoever won.
+        let features = features_of(evidence, &self.space);
         let mut right = 0.0;
         let (mut comparisons, mut judged) = (0, 0);
         for fold in 0..FOLDS {
@@ -128,16 +146,9 @@ impl Taste {
                     [pair.winner, pair.loser].iter().any(|p| grade_fold[*p] == Some(fold))
                 })
                 .collect();
-            let training = super::evidence::Evidence {
-                pictures: evidence.pictures.clone(),
-                pairs: evidence.pairs.iter().zip(&held).filter(|(_, held)| !**held).map(|(p, _)| *p).collect(),
-                graded: Vec::new(),
-            };
-            let space = Space::over(&training);
-            let posterior = Posterior::fit(&duels(&training, &space, |_| true), &space.prior());
-            let features: Vec<Vec<f64>> =
-                evidence.pictures.iter().map(|p| space.features(&p.recipe, &p.measures)).collect();
-            let wins = |pair: &super::evidence::Pair| {
+            let training = evidence.pairs.iter().zip(&held).filter(|(_, held)| !**held).map(|(pair, _)| pair);
+            let posterior = Posterior::fit(&duels(&features, training), &self.space.prior());
+            let wins = |pair: &Pair| {
                 let margin =
                     dot(posterior.mean(), &features[pair.winner]) - dot(posterior.mean(), &features[pair.loser]);
                 // Without an opinion it is a toss of a coin.
@@ -167,13 +178,7 @@ impl Taste {
         let mut reasons: Vec<Reason> = features
             .iter()
             .enumerate()
-            .map(|(i, value)| {
-                let words = match i.checked_sub(COUNT).map(|i| &self.space.said()[i]) {
-                    None => property_words(i, *value > 0.0),
-                    Some(said) => said_words(said, *value > 0.0),
-                };
-                Reason { words, amount: value * self.posterior.mean()[i] }
-            })
+            .map(|(i, value)| Reason { words: self.words(i, *value > 0.0), amount: value * self.posterior.mean()[i] })
             .collect();
         reasons.retain(|r| r.amount.abs() > 0.05);
         reasons.sort_by(|a, b| b.amount.abs().total_cmp(&a.amount.abs()));
@@ -209,10 +214,6 @@ impl Summary {
         };
         said
     }
-}
-
-fn property_words(index: usize, much: bool) -> String {
-    if much { PROPERTIES[index].high } else { PROPERTIES[index].low }.to_string()
 }
 
 fn name_of(said: &Said) -> String {
