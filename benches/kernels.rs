@@ -4,11 +4,11 @@
 //! turns; each figure is a median of milliseconds. PyTorch runs in both of its memory layouts, and the faster one counts.
 //! Without a Python that has torch, only Kiln's own times are printed.
 
+mod peer;
+
 use burn::tensor::{Device, Distribution, Tensor};
 use kiln::kernels::{attention, conv2d, group_norm, layer_norm, linear, silu, upsample2x};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use peer::{Torch, argument, median};
 use std::time::Instant;
 
 #[global_allocator]
@@ -43,46 +43,6 @@ const OPERATIONS: [&str; 20] = [
     // kind, channels, side
     "enlarge 64 64",
 ];
-
-/// The other program: one line asks for an operation, one line answers with the seconds of each layout.
-struct Torch {
-    child: Child,
-    ask: ChildStdin,
-    answers: BufReader<std::process::ChildStdout>,
-}
-
-impl Torch {
-    fn start(python: &str, threads: usize) -> Option<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/kernels_torch.py");
-        let mut child = Command::new(python)
-            .args([script.as_os_str(), threads.to_string().as_ref()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let ask = child.stdin.take()?;
-        let mut answers = BufReader::new(child.stdout.take()?);
-        let mut line = String::new();
-        answers.read_line(&mut line).ok()?;
-        (line.trim() == "ready").then_some(Self { child, ask, answers })
-    }
-
-    fn seconds(&mut self, operation: &str) -> Option<f64> {
-        writeln!(self.ask, "{operation}").ok()?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line).ok()?;
-        line.split_whitespace().filter_map(|word| word.parse().ok()).min_by(f64::total_cmp)
-    }
-}
-
-impl Drop for Torch {
-    fn drop(&mut self) {
-        // Whatever it is doing, the benchmark is over.
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
 
 /// One call of an operation, ready to be repeated.
 fn prepare(operation: &str, device: &Device) -> Option<Box<dyn Fn()>> {
@@ -159,11 +119,6 @@ fn time(call: &dyn Fn()) -> f64 {
     began.elapsed().as_secs_f64() / f64::from(calls)
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 /// The machine's matrix-multiply peak: the fastest of some products that fit the cache, in operations a second.
 fn peak(device: &Device) -> f64 {
     let side = 768;
@@ -175,18 +130,13 @@ fn peak(device: &Device) -> f64 {
 
 fn main() -> kiln::Result<()> {
     kiln::kernels::memory::keep_freed_pages();
-    let arguments: Vec<String> = std::env::args().collect();
-    let value = |name: &str| arguments.iter().position(|a| a == name).and_then(|i| arguments.get(i + 1)).cloned();
-    let rounds: usize = value("--rounds").and_then(|v| v.parse().ok()).unwrap_or(9);
-    let only = value("--only").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let threads = value("--threads").and_then(|v| v.parse().ok()).unwrap_or(cores);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .map_err(|e| kiln::Error::failed(format!("{threads} threads could not be started: {e}.")))?;
+    let rounds: usize = argument("--rounds").and_then(|v| v.parse().ok()).unwrap_or(9);
+    let only = argument("--only").unwrap_or_default();
+    let (threads, cores) = peer::threads()?;
     let device = Device::flex();
-    let mut torch = Torch::start(&value("--python").unwrap_or_else(|| "python3".into()), threads);
+    let python = argument("--python").unwrap_or_else(|| "python3".into());
+    let torch = Torch::start(&python, "kernels_torch.py", &[&threads.to_string()]);
+    let mut torch = torch.filter(|(_, greeting)| greeting == "ready").map(|(torch, _)| torch);
     let peak = peak(&device);
     println!("{threads} of {cores} threads, {rounds} rounds, matrix products reach {:.0} GFLOP/s", peak / 1e9);
     if torch.is_none() {
@@ -199,7 +149,8 @@ fn main() -> kiln::Result<()> {
         // The first round warms caches and is not counted.
         for round in 0..=rounds {
             let seconds = time(&call);
-            let other = torch.as_mut().and_then(|torch| torch.seconds(operation));
+            let layouts = torch.as_mut().map_or_else(Vec::new, |torch| torch.seconds(operation));
+            let other = layouts.into_iter().min_by(f64::total_cmp);
             if round > 0 {
                 ours.push(seconds);
                 theirs.extend(other);
