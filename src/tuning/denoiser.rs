@@ -98,7 +98,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         }
     }
     let mut optimizer =
-        Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, ..Default::default() });
+        Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, muon: true, ..Default::default() });
     let state = options.out.join("denoiser.state.safetensors");
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;
@@ -277,8 +277,8 @@ fn keep(options: &Options, model: &Denoiser, optimizer: &Optimizer, state: &Path
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
     }
     let unet = options.out.join("unet/diffusion_pytorch_model.safetensors");
-    save(&averaged.unet, "", &unet, Precision::F16)?;
-    save(&averaged.text, "text_model.", &options.out.join("text_encoder/model.safetensors"), Precision::F16)?;
+    save(&averaged.unet, "", &unet, Precision::ShortF16)?;
+    save(&averaged.text, "text_model.", &options.out.join("text_encoder/model.safetensors"), Precision::ShortF16)?;
     optimizer.save(state)?;
     let pipeline = Pipeline::load_on(&options.out, &options.device, &mut |_| {})?;
     let mut pictures = Vec::with_capacity(PROMPTS.len());

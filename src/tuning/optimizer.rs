@@ -1,5 +1,7 @@
-//! AdamW with a moving average of the weights, over any burn module, resumable from a safetensors file.
+//! AdamW, and Muon for inner matrices, with a moving average of the weights, over any burn module, resumable from a safetensors
+//! file.
 
+use super::muon;
 use crate::kernels::cpu::optimizer::{AdamW, adamw, sum_of_squares};
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -22,11 +24,13 @@ pub struct OptimizerConfig {
     pub clip_norm: f32,
     /// Decay of the moving average of the weights once warm, 0..1.
     pub ema: f32,
+    /// Inner matrices are moved by Muon instead of AdamW.
+    pub muon: bool,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, weight_decay: 1e-4, clip_norm: 1.0, ema: 0.999 }
+        Self { beta1: 0.9, beta2: 0.99, weight_decay: 1e-4, clip_norm: 1.0, ema: 0.999, muon: false }
     }
 }
 
@@ -179,8 +183,18 @@ impl Optimizer {
             // Norm scales, biases and other vectors are not decayed.
             let weight_decay = if slot.shape.len() > 1 { c.weight_decay } else { 0.0 };
             let constants = AdamW { weight_decay, ..constants };
+            let matrix = if c.muon { muon::matrix(&slot.name, &slot.shape) } else { None };
             let Slot { weight, mean, square, average, .. } = slot;
-            adamw(weight, gradient, mean, square, average, &constants);
+            match matrix {
+                Some(size) => {
+                    let step = muon::direction(gradient, mean, size);
+                    for ((w, a), s) in weight.iter_mut().zip(average).zip(step) {
+                        *w -= lr * (s + weight_decay * *w);
+                        *a = constants.ema * *a + (1.0 - constants.ema) * *w;
+                    }
+                }
+                None => adamw(weight, gradient, mean, square, average, &constants),
+            }
         }
         norm
     }

@@ -2,7 +2,7 @@
 
 use super::activation::exp;
 use super::matrix::{Mat, gemm};
-use super::simd;
+use super::{reduce, simd};
 use rayon::prelude::*;
 
 /// Sizes: `n` pictures, `tokens` queries, `others` keys, `heads` heads of `d`.
@@ -45,12 +45,8 @@ impl AttentionShape {
                     let seen = if self.causal { (t + 1).min(self.others) } else { self.others };
                     let (row, hidden) = row.split_at_mut(seen);
                     hidden.fill(0.0);
-                    let top = row.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-                    for v in row.iter_mut() {
-                        *v = exp(*v - top);
-                    }
-                    let sum: f32 = row.iter().sum();
-                    let inverse = 1.0 / sum;
+                    let top = reduce::max(row);
+                    let inverse = 1.0 / exponentials(row, top);
                     for v in row.iter_mut() {
                         *v *= inverse;
                     }
@@ -72,6 +68,15 @@ impl AttentionShape {
         });
         merged
     }
+}
+
+/// Replaces every value by `e^(value - top)`; returns their sum.
+#[inline(always)]
+fn exponentials(row: &mut [f32], top: f32) -> f32 {
+    for value in row.iter_mut() {
+        *value = exp(*value - top);
+    }
+    reduce::sum_with(row.len(), |i| row[i])
 }
 
 /// Queries of a block: with [`KEYS`] keys their scores stay in the second-level cache.
@@ -142,11 +147,8 @@ impl AttentionShape {
                         if row.is_empty() {
                             continue;
                         }
-                        let peak = row.iter().fold(top[t], |a, &b| if b > a { b } else { a });
-                        for value in row.iter_mut() {
-                            *value = exp(*value - peak);
-                        }
-                        let added: f32 = row.iter().sum();
+                        let peak = reduce::max(row).max(top[t]);
+                        let added = exponentials(row, peak);
                         if peak > top[t] {
                             let shrink = if top[t] == f32::NEG_INFINITY { 0.0 } else { exp(top[t] - peak) };
                             sum[t] *= shrink;
@@ -184,7 +186,7 @@ pub fn backward(q: &[f32], k: &[f32], v: &[f32], dy: &[f32], s: &AttentionShape)
                 #[inline(always)]
                 || {
                     for (p, dp) in p.chunks_exact(s.others).zip(dp.chunks_exact_mut(s.others)) {
-                        let dot: f32 = p.iter().zip(dp.iter()).map(|(a, b)| a * b).sum();
+                        let dot = reduce::sum_with(p.len().min(dp.len()), |i| p[i] * dp[i]);
                         for (d, p) in dp.iter_mut().zip(p) {
                             *d = p * (*d - dot);
                         }

@@ -10,6 +10,7 @@ mod kept;
 pub mod matrix;
 pub mod norm;
 pub mod optimizer;
+mod reduce;
 pub mod resample;
 mod spare;
 pub mod winograd;

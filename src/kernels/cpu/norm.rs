@@ -1,6 +1,7 @@
 //! GroupNorm (with SiLU fused) and LayerNorm on channels-last data, forward and backward.
 
 use super::activation::sigmoid;
+use super::reduce::sum_with;
 use super::simd;
 use rayon::prelude::*;
 
@@ -69,12 +70,13 @@ fn spread(values: &mut [f32], c: usize) {
     rest.chunks_exact_mut(c).for_each(|more| more.copy_from_slice(first));
 }
 
-/// Mean and reciprocal deviation of every group of one picture, spread over the channels of a wide row.
+/// Elements of a picture that are summed in one piece. It does not depend on the number of threads, so neither do the sums.
+const PIECE: usize = 64 << 10;
+
+/// Sums and sums of squares of the columns of wide rows.
 #[inline(always)]
-fn statistics(x: &[f32], s: &NormShape, eps: f64, mean: &mut [f32], rstd: &mut [f32]) {
-    let (c, wide) = (s.channels, mean.len());
-    let size = c / s.groups;
-    let (mut sum, mut square) = channel_sums(
+fn squares(x: &[f32], wide: usize) -> (Vec<f64>, Vec<f64>) {
+    channel_sums(
         x.len() / wide,
         wide,
         #[inline(always)]
@@ -86,7 +88,32 @@ fn statistics(x: &[f32], s: &NormShape, eps: f64, mean: &mut [f32], rstd: &mut [
                 b[i] += x[i] * x[i];
             }
         },
-    );
+    )
+}
+
+/// Mean and reciprocal deviation of every group of one picture, spread over the channels of a wide row. The pieces of a large
+/// picture are shared between the threads.
+fn statistics(x: &[f32], s: &NormShape, eps: f64, mean: &mut [f32], rstd: &mut [f32]) {
+    let (c, wide) = (s.channels, mean.len());
+    let size = c / s.groups;
+    let of = |piece: &[f32]| {
+        simd(
+            #[inline(always)]
+            || squares(piece, wide),
+        )
+    };
+    let piece = wide * (PIECE / wide).max(1);
+    let (mut sum, mut square) = if x.len() <= piece {
+        of(x)
+    } else {
+        let pieces: Vec<_> = x.par_chunks(piece).map(of).collect();
+        let mut total = (vec![0.0; wide], vec![0.0; wide]);
+        for (sum, square) in pieces {
+            total.0.iter_mut().zip(sum).for_each(|(a, b)| *a += b);
+            total.1.iter_mut().zip(square).for_each(|(a, b)| *a += b);
+        }
+        total
+    };
     fold(&mut sum, c);
     fold(&mut square, c);
     for g in 0..s.groups {
@@ -108,18 +135,13 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64, s: &NormShape) 
     let wide = folded(s) * c;
     let mut y = vec![0.0; x.len()];
     let one = |x: &[f32], y: &mut [f32], mean: &mut [f32], rstd: &mut [f32]| {
-        simd(
-            #[inline(always)]
-            || {
-                statistics(x, s, eps, mean, rstd);
-                for i in 0..c {
-                    rstd[i] *= gamma[i];
-                    mean[i] = beta[i] - mean[i] * rstd[i];
-                }
-                spread(mean, c);
-                spread(rstd, c);
-            },
-        );
+        statistics(x, s, eps, mean, rstd);
+        for i in 0..c {
+            rstd[i] *= gamma[i];
+            mean[i] = beta[i] - mean[i] * rstd[i];
+        }
+        spread(mean, c);
+        spread(rstd, c);
         let apply = |x: &[f32], y: &mut [f32]| {
             simd(
                 #[inline(always)]
@@ -185,10 +207,10 @@ pub fn backward(
             let (mut mean, mut rstd) = (vec![0.0f32; wide], vec![0.0f32; wide]);
             let (mut ka, mut kb) = (vec![0.0f32; wide], vec![0.0f32; wide]);
             for ((x, dy), dx) in x.chunks_exact(image).zip(dy.chunks_exact(image)).zip(dx.chunks_exact_mut(image)) {
+                statistics(x, s, eps, &mut mean, &mut rstd);
                 simd(
                     #[inline(always)]
                     || {
-                        statistics(x, s, eps, &mut mean, &mut rstd);
                         // dz goes through `dx`, so that the sigmoid is computed once.
                         let (mean, rstd, gamma, beta) = (&mean[..wide], &rstd[..wide], &gamma[..wide], &beta[..wide]);
                         let (mut dbeta, mut dgamma) = channel_sums(
@@ -251,26 +273,6 @@ pub fn backward(
     }
     let narrow = |v: Vec<f64>| v.into_iter().map(|x| x as f32).collect();
     (dx, narrow(dgamma), narrow(dbeta))
-}
-
-/// Sum of a slice in eight lanes, so that it vectorises.
-#[inline(always)]
-fn sum_with(len: usize, mut f: impl FnMut(usize) -> f32) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let whole = len / 8 * 8;
-    let mut i = 0;
-    while i < whole {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane += f(i + l);
-        }
-        i += 8;
-    }
-    let mut tail = 0.0;
-    while i < len {
-        tail += f(i);
-        i += 1;
-    }
-    lanes.iter().sum::<f32>() + tail
 }
 
 #[inline(always)]
