@@ -61,6 +61,12 @@ impl App {
             }
             Event::Changed { entry } => self.changed(entry),
             Event::Compared { .. } => {}
+            Event::Looking { .. }
+            | Event::Pair { .. }
+            | Event::Judged { .. }
+            | Event::Taste { .. }
+            | Event::Why { .. }
+            | Event::Forgotten { .. } => {}
             Event::Thumbnail { id, image } => {
                 let longest = image.width.max(image.height);
                 let all = self.gallery.entries.get(&id).is_some_and(|e| e.width.max(e.height) <= longest);
