@@ -204,6 +204,7 @@ impl App {
                 form.seed = random_seed();
             }
         });
+        self.taste_row_ui(ui);
         let can = self.can_generate();
         let number = self.settings.form.pictures();
         let text = if number == 1 { "Generate".into() } else { format!("Generate {number}") };
@@ -222,7 +223,7 @@ impl App {
 }
 
 /// A label that stands at the left of its place.
-fn left_label(text: &str) -> impl egui::Widget {
+pub(super) fn left_label(text: &str) -> impl egui::Widget {
     let text = RichText::new(text).size(13.0).color(theme::MUTED);
     move |ui: &mut Ui| {
         let size = ui.available_size();

@@ -147,6 +147,12 @@ impl App {
                 });
             });
         }
+        self.ask_why(entry.id);
+        if let Some(why) = self.taste.whys.get(&entry.id) {
+            ui.add_space(12.0);
+            widgets::title(ui, "Your taste");
+            super::taste::why_ui(ui, why);
+        }
         if recipe.sliders.is_empty() {
             return;
         }
