@@ -334,6 +334,53 @@ fn a_blind_test_hides_which_is_which_and_its_result_stays() {
     until(&mut window, "the result of before", |h| names(h).contains(&result));
 }
 
+#[test]
+fn the_settings_of_a_picture_come_back_whole() {
+    let folder = tempfile::tempdir().expect("folder");
+    let recipe = kiln::recipe::Recipe {
+        prompt: "a red fox".into(),
+        negative_prompt: "busy".into(),
+        seed: 77,
+        width: 64,
+        height: 64,
+        steps: 3,
+        sampler: "heun".into(),
+        clip_skip: 2,
+        cfg_rescale: 0.5,
+        variation: Some(kiln::recipe::Variation { subseed: 5, strength: 0.25 }),
+        ..kiln::recipe::Recipe::default()
+    };
+    let (library, _) = Library::open(folder.path()).expect("library");
+    let rgb = vec![90; 64 * 64 * 3];
+    let picture = kiln::recipe::Picture { width: 64, height: 64, rgb, recipe: recipe.clone(), seconds: 0.0 };
+    library.add(&picture).expect("added");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 1200.0]);
+    ready(&mut window);
+    press(&mut window, "All");
+    until(&mut window, "the picture", |h| pictures(h).len() == 1);
+    starting(&window, "Picture 1:").focus();
+    window.step();
+    window.key_press(egui::Key::Enter);
+    until(&mut window, "what was rarely set", |h| has(h, "5, by 0.25"));
+    press(&mut window, "Use settings");
+    until(&mut window, "the wall", |h| has(h, "Session"));
+    press(&mut window, "1 picture");
+    press(&mut window, "Generate");
+    until(&mut window, "its like", |h| pictures(h).len() == 2 && !has(h, "Cancel"));
+    let made = library.get(2).expect("entry").recipe;
+    assert_eq!(kiln::recipe::Recipe { model: recipe.model.clone(), ..made }, recipe);
+
+    // The fold shows all of it, and only samplers that the model can use.
+    press(&mut window, "Advanced");
+    window.step();
+    for name in ["Clip skip", "CFG rescale", "Vary by"] {
+        assert!(window.query_by_role_and_label(egui::accesskit::Role::Slider, name).is_some(), "{:?}", names(&window));
+    }
+    press(&mut window, "Sampler");
+    until(&mut window, "the menu", |h| has(h, "DDIM"));
+    assert!(!has(&window, "DPM2") && !has(&window, "PLMS"), "this checkpoint predicts a flow: {:?}", names(&window));
+}
+
 /// Pictures of the window for `screenshots/`: `KILN_SCREENSHOTS=1 cargo test --release --test studio -- --ignored`.
 #[test]
 #[ignore = "makes the pictures in screenshots/"]

@@ -4,6 +4,7 @@
 //! order, `events` takes in what happened, `actions` does what the person asked; the others each draw one part.
 
 mod actions;
+mod advanced;
 mod app;
 mod compare;
 mod dialogs;

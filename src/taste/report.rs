@@ -236,7 +236,7 @@ impl Why {
             (false, false) => format!("You may like it: {}; less so: {}.", likes.join(", "), dislikes.join(", ")),
         };
         if !self.changed.is_empty() {
-            said += &format!(" Taste added {}.", self.changed.join(", "));
+            said += &format!(" Taste set {}.", self.changed.join(", "));
         }
         said
     }

@@ -29,6 +29,8 @@ pub(crate) fn model() -> ModelInfo {
         size_multiple: 8,
         defaults: Recipe::default(),
         parameters: 0,
+        flow: true,
+        text_layers: 2,
     }
 }
 
@@ -271,7 +273,7 @@ fn reasons_add_up_to_what_is_liked() {
     let why = taste.why(&bent, &found, Some(&recipe));
     assert_eq!(why.changed, ["gold colours", "mosaic", "warmth 0.82"]);
     assert!((0.0..=1.0).contains(&why.chance) && why.reasons.len() <= 4 && !why.sentence().is_empty(), "{why:?}");
-    assert!(why.sentence().contains("Taste added gold colours, mosaic, warmth 0.82"), "{}", why.sentence());
+    assert!(why.sentence().contains("Taste set gold colours, mosaic, warmth 0.82"), "{}", why.sentence());
     let top = taste.reasons(&recipe, &found, 2);
     assert!(top.len() == 2 && top[0].amount.abs() >= top[1].amount.abs());
 }
