@@ -254,29 +254,33 @@ impl App {
             return;
         }
         let modal = Modal::new(Id::unique("forget")).show(ctx, |ui| {
-            ui.set_width(420.0);
-            ui.label(RichText::new("Forget your taste?").font(theme::strong(18.0)));
-            ui.add_space(8.0);
-            text(
-                ui,
-                "All stars, hearts, rejects, comparisons and blind tests are removed from this library, and with them all that \
-                 was learnt. The pictures stay. This cannot be undone.",
-            );
-            ui.add_space(16.0);
-            ui.horizontal(|ui| {
-                let red = RichText::new("Forget everything").color(theme::TROUBLE);
-                if ui.add_sized(vec2(160.0, 34.0), Button::new(red)).clicked() {
-                    self.taste.confirm = false;
-                    self.link.send(Request::Forget);
-                }
-                if ui.add_sized(vec2(100.0, 34.0), Button::new("Keep it")).clicked() {
-                    self.taste.confirm = false;
-                }
-            });
+            egui::Frame::new().inner_margin(Margin::same(14)).show(ui, |ui| self.question_ui(ui));
         });
         if modal.should_close() {
             self.taste.confirm = false;
         }
+    }
+
+    fn question_ui(&mut self, ui: &mut Ui) {
+        ui.set_width(420.0);
+        ui.label(RichText::new("Forget your taste?").font(theme::strong(18.0)));
+        ui.add_space(8.0);
+        text(
+            ui,
+            "All stars, hearts, rejects, comparisons and blind tests are removed from this library, and with them all that \
+             was learnt. The pictures stay. This cannot be undone.",
+        );
+        ui.add_space(16.0);
+        ui.horizontal(|ui| {
+            let red = RichText::new("Forget everything").color(theme::TROUBLE);
+            if ui.add_sized(vec2(160.0, 34.0), Button::new(red)).clicked() {
+                self.taste.confirm = false;
+                self.link.send(Request::Forget);
+            }
+            if ui.add_sized(vec2(100.0, 34.0), Button::new("Keep it")).clicked() {
+                self.taste.confirm = false;
+            }
+        });
     }
 
     /// The person's choices are gone; so are the marks on the wall.
@@ -377,7 +381,7 @@ fn evidence_ui(ui: &mut Ui, summary: &Summary) {
             text(
                 ui,
                 format!(
-                    "Of your own choices, held out and predicted from the others, {:.0} % come out right ({:.0} to {:.0} %); a \
+                    "Of your own choices, held out and predicted from the others, {:.0} % come out right (95 % interval {:.0} to {:.0} %); a \
                      coin gets 50 %.{}",
                     accuracy.share * 100.0,
                     accuracy.low * 100.0,

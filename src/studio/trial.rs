@@ -166,7 +166,7 @@ impl App {
             let texture = self.large_texture(id);
             let size = self.gallery.entries.get(&id).map_or(Vec2::ONE, |e| vec2(e.width as f32, e.height as f32));
             let inner = half.shrink2(vec2(20.0, 0.0));
-            let place = tile::fit(size, inner.with_max_y(inner.max.y - 124.0));
+            let place = tile::fit(size, inner.with_max_y(inner.max.y - 72.0));
             let response = ui.interact(place, ui.scope_id().with(text), Sense::click());
             // Its words would tell which one it is.
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{key} picture")));
@@ -178,7 +178,7 @@ impl App {
                 let ring = egui::Stroke::new(2.0, theme::EMBER);
                 ui.painter().rect_stroke(place, theme::ROUND, ring, egui::StrokeKind::Inside);
             }
-            let at = inner.center_bottom() - vec2(0.0, 68.0);
+            let at = inner.center_bottom() - vec2(0.0, 16.0);
             if answer_button(ui, at, text, key) || response.double_clicked() {
                 choice = Some(side);
             }

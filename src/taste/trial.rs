@@ -89,7 +89,7 @@ impl Proof {
         };
         let pairs = if wins.choices == 1 { "pair".into() } else { format!("{} pairs", wins.choices) };
         let said = format!(
-            "In {pairs} that you judged blind, pictures with taste won {:.0} % (the true share lies between {:.0} and {:.0} %).",
+            "In {pairs} that you judged blind, pictures with taste won {:.0} % (95 % interval {:.0} to {:.0} %).",
             wins.share * 100.0,
             wins.low * 100.0,
             wins.high * 100.0
@@ -104,8 +104,8 @@ impl Proof {
     }
 }
 
-/// Pairs of one blind test, if nobody says otherwise.
-pub const PAIRS: u32 = 8;
+/// Pairs of one blind test, if nobody says otherwise; more than the fewest that prove anything, as some may fall away.
+pub const PAIRS: u32 = 10;
 
 /// A wish for so many pairs from this Recipe.
 pub fn wish(recipe: Recipe, pairs: u32, explore: f32) -> Wish {
@@ -135,7 +135,7 @@ mod tests {
             (of(0, 0, 0), "No blind test yet"),
             (of(3, 1, 0), "no evidence of a gain yet"),
             (of(12, 8, 0), "no evidence of a gain: it could be chance"),
-            (of(18, 2, 0), "won 90 % (the true share lies between 70 and 97 %). That is a proven gain"),
+            (of(18, 2, 0), "won 90 % (95 % interval 70 to 97 %). That is a proven gain"),
             (of(2, 18, 0), "leave it off"),
         ] {
             assert!(proof.sentence().contains(said), "{}", proof.sentence());
