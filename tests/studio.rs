@@ -382,6 +382,8 @@ fn the_settings_of_a_picture_come_back_whole() {
     for name in ["Clip skip", "CFG rescale", "Vary by"] {
         assert!(window.query_by_role_and_label(egui::accesskit::Role::Slider, name).is_some(), "{:?}", names(&window));
     }
+    window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sampler").scroll_to_me();
+    (0..20).for_each(|_| window.step());
     window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sampler").click();
     window.step();
     until(&mut window, "the menu", |h| has(h, "DDIM"));

@@ -57,7 +57,7 @@ fn slider<N: egui::emath::Numeric>(
     let mut changed = false;
     row(ui, text, |ui| {
         ui.spacing_mut().slider_width = (ui.available_width() - 62.0).max(60.0);
-        changed = ui.add(slider(&mut value)).on_hover_text(help).changed();
+        changed = ui.add(slider(&mut value)).accessible_name(text).on_hover_text(help).changed();
     });
     changed.then_some(value)
 }
