@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use kiln::library::{Entry, ExportFormat, Library, Query, Sort, read_picture};
-use kiln::taste::{Learnt, Summary};
+use kiln::taste::{Learnt, Proof, Summary};
 use kiln::{Error, Result};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -66,9 +66,9 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Show what was learnt from stars, marks and comparisons, and how well it predicts.
+    /// Show what was learnt from stars, marks and comparisons, how well it predicts, and what blind tests in the studio showed.
     Taste,
-    /// Forget all stars, marks and comparisons, and what was learnt from them; the pictures stay.
+    /// Forget all stars, marks, comparisons and blind tests, and what was learnt from them; the pictures stay.
     Forget,
     /// Write pictures to a folder or a file.
     Export {
@@ -137,7 +137,10 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
             let entry = library.add(&read_picture(file)?)?;
             output.result(&as_json(&entry), || format!("{:>6}  {}", entry.id, entry.path.display()))
         }),
-        Command::Taste => show_taste(&kiln::taste::Taste::of(&library)?.summary(), output),
+        Command::Taste => {
+            let proof = Proof::of(&library.trials()?);
+            show_taste(&kiln::taste::Taste::of(&library)?.summary(), &proof, output)
+        }
         Command::Forget => {
             let (marked, compared) = library.forget_choices()?;
             output.result(&json!({"event": "forgotten", "pictures": marked, "comparisons": compared}), || {
@@ -200,16 +203,17 @@ fn prefer(library: &Library, winner: i64, loser: i64, output: &Output) -> Result
     output.result(&event, || format!("{winner} is better than {loser}."))
 }
 
-fn show_taste(summary: &Summary, output: &Output) -> Result<()> {
-    let mut event = json!({"event": "taste", "sentence": summary.sentence()});
+fn show_taste(summary: &Summary, proof: &Proof, output: &Output) -> Result<()> {
+    let mut event = json!({"event": "taste", "sentence": summary.sentence(), "blind": proof});
     let numbers = serde_json::to_value(summary)
         .map_err(|e| Error::failed(format!("What was learnt could not be written as JSON: {e}.")))?;
     if let (Some(event), Value::Object(numbers)) = (event.as_object_mut(), numbers) {
         event.extend(numbers);
     }
     output.result(&event, || {
-        let line = |l: &Learnt| format!("\n  {:<22} {:+.2} ± {:.2}", l.words, l.weight, l.spread);
-        format!("{}{}", summary.sentence(), summary.learnt.iter().take(12).map(line).collect::<String>())
+        let line = |l: &Learnt| format!("\n  {:<22} {:+.2} ± {:.2}  {}", l.words, l.weight, l.spread, l.sureness());
+        let list: String = summary.learnt.iter().take(12).map(line).collect();
+        format!("{}{list}\n{}", summary.sentence(), proof.sentence())
     })
 }
 

@@ -20,7 +20,7 @@ impl Library {
     /// When the index does not answer.
     pub fn measures(&self, version: i64) -> Result<HashMap<PictureId, Vec<f32>>> {
         let read = || -> rusqlite::Result<HashMap<PictureId, Vec<f32>>> {
-            if !self.has_measures()? {
+            if !self.has_table("measures")? {
                 return Ok(HashMap::new());
             }
             let mut rows = self.index.prepare_cached("SELECT picture, numbers FROM measures WHERE version = ?1")?;
@@ -54,8 +54,8 @@ impl Library {
         })
     }
 
-    /// Forgets every star, favourite, reject and comparison, and what was measured for taste, so that nothing of it is left
-    /// in the library's files: the index is rewritten, and damaged ones that were set aside are deleted. The pictures stay.
+    /// Forgets every star, favourite, reject, comparison and blind test, and what was measured for taste, so that nothing of
+    /// it is left in the library's files: the index is rewritten, and damaged ones that were set aside are deleted. The pictures stay.
     /// Returns how many pictures had been rated or marked, and how many comparisons there were.
     ///
     /// # Errors
@@ -72,6 +72,7 @@ impl Library {
             let compared = index.execute("DELETE FROM comparisons", [])?;
             index.execute("DELETE FROM sqlite_sequence WHERE name = 'comparisons'", [])?;
             index.execute("DROP TABLE IF EXISTS measures", [])?;
+            index.execute("DROP TABLE IF EXISTS trials", [])?;
             Ok((marked, compared))
         })?;
         rewrite(&self.index).map_err(fail)?;
@@ -93,9 +94,10 @@ impl Library {
         Ok(counts)
     }
 
-    fn has_measures(&self) -> rusqlite::Result<bool> {
-        let count: i64 =
-            self.index.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'measures'", [], |row| row.get(0))?;
+    /// Whether the index has a table that is made at the first need.
+    pub(super) fn has_table(&self, name: &str) -> rusqlite::Result<bool> {
+        let sql = "SELECT count(*) FROM sqlite_master WHERE name = ?1";
+        let count: i64 = self.index.query_row(sql, [name], |row| row.get(0))?;
         Ok(count > 0)
     }
 }

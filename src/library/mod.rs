@@ -14,11 +14,13 @@ pub mod parameters;
 mod search;
 mod store;
 mod thumbnails;
+mod trials;
 
 pub use export::{ExportFormat, encode};
 pub use files::{make_writable_folder, slug, write_new, write_unless_taken, write_whole};
 pub use search::{Query, Sort};
 pub use thumbnails::{Thumbnail, read_picture};
+pub use trials::{Outcome, Trial};
 
 use crate::recipe::Recipe;
 use crate::{Error, Result};

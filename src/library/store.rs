@@ -233,7 +233,7 @@ fn set_aside(folder: &Path, index: &Path) -> Result<PathBuf> {
     Ok(aside)
 }
 
-/// Reads what a damaged index still tells, row by row until it fails: times, ratings, marks, tags, comparisons.
+/// Reads what a damaged index still tells, row by row until it fails: times, ratings, marks, tags, comparisons, blind tests.
 fn salvage(damaged: &Path, index: &mut Connection) -> rusqlite::Result<usize> {
     let old = Connection::open_with_flags(damaged, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let transaction = index.transaction()?;
@@ -282,6 +282,20 @@ fn salvage(damaged: &Path, index: &mut Connection) -> rusqlite::Result<usize> {
                 let insert = "INSERT INTO comparisons(winner, loser, time) VALUES(?1, ?2, ?3)";
                 transaction.execute(insert, params![winner, loser, time])?;
             }
+        }
+    }
+    if let Ok(mut rows) = old.prepare("SELECT with_taste, without_taste, outcome, time FROM trials ORDER BY id") {
+        transaction.execute(super::trials::TABLE, [])?;
+        let mut rows = rows.query([])?;
+        while let Ok(Some(row)) = rows.next() {
+            let (Ok(with), Ok(without)) = (row.get::<_, Option<i64>>(0), row.get::<_, Option<i64>>(1)) else {
+                continue;
+            };
+            let (Ok(outcome), Ok(time)) = (row.get::<_, i64>(2), row.get::<_, i64>(3)) else { continue };
+            let new = |old: Option<i64>| old.and_then(|old| names.get(&old).copied());
+            let insert =
+                "INSERT OR IGNORE INTO trials(with_taste, without_taste, outcome, time) VALUES(?1, ?2, ?3, ?4)";
+            transaction.execute(insert, params![new(with), new(without), outcome, time])?;
         }
     }
     transaction.commit()?;

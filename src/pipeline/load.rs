@@ -103,7 +103,8 @@ impl Pipeline {
         let parameters = (text.num_params() + unet.num_params() + vae.num_params()) as u64;
         let downscale = vae_config.downscale() as u32;
         let levels = unet_config.block_out_channels.len() as u32;
-        let info = describe(path, &extras, &scheduler, hash, parameters, downscale << (levels - 1))?;
+        let mut info = describe(path, &extras, &scheduler, hash, parameters, downscale << (levels - 1))?;
+        info.text_layers = text_config.num_hidden_layers as u32;
         progress(1.0);
         Ok(Self {
             info,
@@ -199,6 +200,8 @@ fn describe(
         size_multiple,
         defaults,
         parameters,
+        flow: scheduler.prediction() == Prediction::Flow,
+        text_layers: 1,
     })
 }
 

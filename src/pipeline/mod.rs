@@ -19,6 +19,7 @@ pub use load::{hash_file, locate_model};
 use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::model::unet::{Unet, UnetConfig};
 use crate::recipe::Recipe;
+use crate::sampler::SamplerKind;
 use crate::sampler::schedule::SchedulerConfig;
 use burn::tensor::{Device, Tensor};
 use conditioning::TextEncoder;
@@ -69,6 +70,17 @@ pub struct ModelInfo {
     pub defaults: Recipe,
     /// Number of weights.
     pub parameters: u64,
+    /// Whether it predicts a flow, which not every sampler can follow.
+    pub flow: bool,
+    /// Layers of its text encoder: the largest clip skip.
+    pub text_layers: u32,
+}
+
+impl ModelInfo {
+    /// Whether a sampler can be used with it.
+    pub fn takes(&self, sampler: SamplerKind) -> bool {
+        !self.flow || sampler.method.follows_flow()
+    }
 }
 
 /// A small RGB picture made on the way.

@@ -9,6 +9,7 @@ use super::toasts::Offer;
 use super::widgets::count;
 use crate::library::PictureId;
 use crate::recipe::Recipe;
+use crate::taste::Wish;
 use crate::worker::Request;
 use egui::Context;
 
@@ -31,18 +32,30 @@ impl App {
         }
         let Some(info) = self.info() else { return };
         let recipes = self.settings.form.batch(&info);
-        self.settings.remember(&recipes[0].prompt.clone());
+        let wish = recipes.first().filter(|_| self.settings.taste).map(|first| self.wish(first.clone()));
+        self.settings.remember(&self.settings.form.prompt.clone());
         self.settings.form.after_generate();
         self.preview.follow(self.settings.form.recipe(&info));
-        self.start(recipes);
+        self.start(recipes, wish);
     }
 
-    fn start(&mut self, recipes: Vec<Recipe>) {
+    /// Has pictures made: a wall that taste bends, where there is a wish for one.
+    fn start(&mut self, recipes: Vec<Recipe>, wish: Option<Wish>) {
         let id = self.next_number();
         let slots = recipes.iter().map(|_| Slot::Waiting).collect();
-        let job =
-            Job { id, recipes: recipes.clone(), slots, state: JobState::Queued, progress: 0.0, seconds_left: None };
-        self.gallery.jobs.push(job);
+        self.gallery.jobs.push(Job {
+            id,
+            recipes: recipes.clone(),
+            slots,
+            state: JobState::Queued,
+            progress: 0.0,
+            seconds_left: None,
+            looking: None,
+            hidden: false,
+        });
+        if self.screen == Screen::Taste {
+            self.screen = Screen::Wall;
+        }
         if self.filter.tab == Tab::Favourites || (self.filter.tab == Tab::All && self.filter.is_narrow()) {
             // There the new pictures could not be seen.
             self.filter.tab = Tab::Session;
@@ -50,7 +63,10 @@ impl App {
         if self.filter.tab == Tab::Session {
             (self.filter.stars, self.filter.text) = (0, String::new());
         }
-        self.link.send(Request::Generate { job: id, recipes });
+        self.link.send(match wish {
+            Some(wish) => Request::Wall { job: id, wish },
+            None => Request::Generate { job: id, recipes },
+        });
     }
 
     /// Stops the running job, or the one that waits first; returns whether there was one.
@@ -91,13 +107,16 @@ impl App {
         let now = form.recipe(&info);
         self.preview.follow(now);
         self.screen = Screen::Wall;
-        self.start((0..4).map(|i| recipe.with_seed(recipe.seed.wrapping_add(i))).collect());
+        self.start((0..4).map(|i| recipe.with_seed(recipe.seed.wrapping_add(i))).collect(), None);
     }
 
     /// The pictures that a key or a button of the wall acts on, in the order of the wall.
     pub(super) fn targets(&self) -> Vec<PictureId> {
         if let Screen::View(id) = self.screen {
             return vec![id];
+        }
+        if matches!(self.screen, Screen::Taste | Screen::Trial) {
+            return Vec::new();
         }
         let in_order = self.items.iter().filter_map(|item| match item {
             Item::Picture(id) => Some(*id),

@@ -4,6 +4,7 @@ use super::dialogs::{Answer, Dialogs};
 use super::gallery::{Filter, Gallery, Item};
 use super::preview::Preview;
 use super::settings::{Settings, SettingsFile};
+use super::taste::TasteView;
 use super::textures::Textures;
 use super::toasts::Toasts;
 use super::words::Spelling;
@@ -36,6 +37,10 @@ pub(super) enum Screen {
         right: PictureId,
         next: Vec<PictureId>,
     },
+    /// What was learnt of the person's taste, in the place of the wall.
+    Taste,
+    /// A blind test.
+    Trial,
 }
 
 /// The studio's window, without the window: it can be drawn by eframe and by tests.
@@ -51,6 +56,7 @@ pub struct App {
     pub(super) textures: Textures,
     pub(super) preview: Preview,
     pub(super) spelling: Spelling,
+    pub(super) taste: TasteView,
     pub(super) toasts: Toasts,
     pub(super) screen: Screen,
     pub(super) help: bool,
@@ -102,6 +108,7 @@ impl App {
             textures: Textures::default(),
             preview: Preview::default(),
             spelling: Spelling::default(),
+            taste: TasteView::default(),
             toasts,
             screen: Screen::Wall,
             help: false,
@@ -139,13 +146,16 @@ impl App {
         self.keys(&ctx);
         self.dropped_files(&ctx);
         match self.screen.clone() {
-            Screen::Wall => self.main_screen(ui),
+            Screen::Wall | Screen::Taste => self.main_screen(ui),
             Screen::View(id) => self.viewer_ui(ui, id),
             Screen::Compare { left, right, .. } => self.compare_ui(ui, left, right),
+            Screen::Trial => self.trial_ui(ui),
         }
+        self.forget_ui(&ctx);
         self.help_ui(&ctx);
         self.toasts_ui(&ctx);
         self.tend_preview(&ctx);
+        self.tend_taste();
         self.tend_settings(&ctx);
     }
 
@@ -164,7 +174,10 @@ impl App {
             },
         );
         let room = Frame::new().fill(theme::ROOM).inner_margin(Margin { left: 16, right: 0, top: 12, bottom: 0 });
-        CentralPanel::no_frame().frame(room).show(ui, |ui| self.wall_ui(ui));
+        CentralPanel::no_frame().frame(room).show(ui, |ui| match self.screen {
+            Screen::Taste => self.taste_page_ui(ui),
+            _ => self.wall_ui(ui),
+        });
     }
 
     /// The loaded model.

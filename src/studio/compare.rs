@@ -1,5 +1,6 @@
 //! Two pictures side by side: which one is better?
 
+use super::advanced::rare_facts;
 use super::app::Screen;
 use super::icons::{self, Icon};
 use super::panel::display_name;
@@ -29,6 +30,13 @@ pub fn differences(a: &Recipe, b: &Recipe) -> Vec<(String, String, String)> {
     put("Guidance", format!("{:.1}", a.cfg_scale), format!("{:.1}", b.cfg_scale));
     put("Sampler", sampler_label(&a.sampler), sampler_label(&b.sampler));
     put("Model", display_name(&a.model.name), display_name(&b.model.name));
+    let (rare_a, rare_b) = (rare_facts(a), rare_facts(b));
+    let rare: BTreeSet<&str> = rare_a.iter().chain(&rare_b).map(|(name, _)| *name).collect();
+    for name in rare {
+        let value =
+            |facts: &[(&str, String)]| facts.iter().find(|(n, _)| *n == name).map_or("off".into(), |(_, v)| v.clone());
+        put(name, value(&rare_a), value(&rare_b));
+    }
     let names: BTreeSet<&String> = a.sliders.keys().chain(b.sliders.keys()).collect();
     for name in names {
         let value = |r: &Recipe| r.sliders.get(name).map_or("auto".into(), |v| format!("{v:.2}"));

@@ -41,7 +41,7 @@ impl App {
             }
             Event::Step { job, picture, step, steps, preview, seconds_left, progress } => {
                 let Some(job) = self.gallery.job(job) else { return };
-                (job.progress, job.seconds_left) = (progress, Some(seconds_left));
+                (job.progress, job.seconds_left, job.looking) = (progress, Some(seconds_left), None);
                 let number = job.id;
                 if let Some(slot) = job.slots.get_mut(picture as usize) {
                     advance(ctx, slot, step, steps, preview.as_deref(), number, picture);
@@ -60,7 +60,20 @@ impl App {
                 self.gallery.entries.extend(entries.into_iter().map(|e| (e.id, e)));
             }
             Event::Changed { entry } => self.changed(entry),
-            Event::Compared { .. } => {}
+            Event::Compared { .. } => self.taste.changed(),
+            Event::Looking { job, done, all } => {
+                if let Some(job) = self.gallery.job(job) {
+                    job.looking = Some((done, all));
+                }
+            }
+            Event::Pair { job, pair, left, right } => self.pair_ready(job, pair, left, right),
+            Event::Judged { proof, .. } => {
+                self.taste.proof = proof;
+                self.taste.changed();
+            }
+            Event::Taste { summary, proof } => self.taste.told(summary, proof),
+            Event::Why { id, why } => self.taste.told_why(id, why),
+            Event::Forgotten { pictures, comparisons } => self.forgotten(pictures, comparisons),
             Event::Thumbnail { id, image } => {
                 let longest = image.width.max(image.height);
                 let all = self.gallery.entries.get(&id).is_some_and(|e| e.width.max(e.height) <= longest);
@@ -84,7 +97,10 @@ impl App {
                 self.use_recipe(&recipe, &format!("The settings of {name} are in place.{note}"));
             }
             Event::Notice { message } => self.toasts.notice(message),
-            Event::Failed { message } => self.toasts.error(message),
+            Event::Failed { message } => {
+                self.taste.unanswered();
+                self.toasts.error(message);
+            }
         }
     }
 
@@ -93,7 +109,8 @@ impl App {
             Some(entry) => {
                 let id = entry.id;
                 self.gallery.entries.insert(id, entry);
-                if !self.filter.is_narrow() && self.filter.tab == Tab::All && self.gallery.answered {
+                let seen = self.gallery.job(job).is_none_or(|j| !j.hidden);
+                if seen && !self.filter.is_narrow() && self.filter.tab == Tab::All && self.gallery.answered {
                     self.gallery.listed.insert(0, id);
                 }
                 id
@@ -122,6 +139,7 @@ impl App {
         if let Some(job) = self.gallery.job(job) {
             job.state = JobState::Over;
         }
+        self.trial_over(job);
         // What a filter makes of the new pictures, the library knows.
         if self.filter.is_narrow() {
             self.asked = None;
@@ -132,6 +150,7 @@ impl App {
     }
 
     fn changed(&mut self, entry: Entry) {
+        self.taste.changed();
         let (id, trashed) = (entry.id, entry.trashed);
         self.gallery.entries.insert(id, entry);
         if trashed {

@@ -2,7 +2,11 @@
 
 use crate::pipeline::ModelInfo;
 use crate::pipeline::extras::FAMILY;
-use crate::recipe::{CFG_RANGE, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef};
+use crate::pipeline::styles::{self, Style};
+use crate::recipe::{
+    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, MaskRef, Outpaint, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef, Variation,
+};
+use crate::sampler::SamplerKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
@@ -49,8 +53,22 @@ pub struct Form {
     pub width: Option<u32>,
     /// Height.
     pub height: Option<u32>,
+    /// A style, by its name; its words are put round the prompt when a Recipe is made.
+    pub style: Option<String>,
+    /// Clip skip.
+    pub clip_skip: Option<u32>,
+    /// Guidance rescale.
+    pub cfg_rescale: Option<f32>,
+    /// A second seed.
+    pub variation: Option<Variation>,
+    /// Adapters, which come with a loaded Recipe.
+    pub adapters: Vec<AdapterRef>,
     /// A picture to start from, which comes with a loaded Recipe.
     pub source: Option<SourceRef>,
+    /// Where that may change.
+    pub mask: Option<MaskRef>,
+    /// How far the picture goes beyond it.
+    pub outpaint: Option<Outpaint>,
 }
 
 impl Default for Form {
@@ -67,7 +85,14 @@ impl Default for Form {
             sampler: None,
             width: None,
             height: None,
+            style: None,
+            clip_skip: None,
+            cfg_rescale: None,
+            variation: None,
+            adapters: Vec::new(),
             source: None,
+            mask: None,
+            outpaint: None,
         }
     }
 }
@@ -92,7 +117,7 @@ impl Form {
             (side.min(*SIDE_RANGE.end()) / multiple * multiple).max(least)
         };
         let defaults = &info.defaults;
-        Recipe {
+        let mut recipe = Recipe {
             model: defaults.model.clone(),
             prompt: self.prompt.trim().to_string(),
             negative_prompt: self.negative.trim().to_string(),
@@ -101,11 +126,52 @@ impl Form {
             height: fit(self.height.unwrap_or(defaults.height)),
             steps: self.steps.unwrap_or(defaults.steps).clamp(*STEP_RANGE.start(), *STEP_RANGE.end()),
             cfg_scale: self.cfg_scale.unwrap_or(defaults.cfg_scale).clamp(*CFG_RANGE.start(), *CFG_RANGE.end()),
-            sampler: self.sampler.clone().unwrap_or_else(|| defaults.sampler.clone()),
+            sampler: self.sampler_for(info),
             sliders: sliders.collect(),
             source: self.source.clone(),
-            ..Recipe::default()
+            mask: self.mask.clone(),
+            outpaint: self.outpaint,
+            adapters: self.adapters.clone(),
+            clip_skip: self.clip_skip.unwrap_or(defaults.clip_skip).clamp(1, info.text_layers.max(1)),
+            cfg_rescale: self.cfg_rescale.unwrap_or(defaults.cfg_rescale),
+            variation: self.variation,
+            version: Recipe::default().version,
+        };
+        if let Some(style) = self.style(info)
+            && !recipe.prompt.is_empty()
+        {
+            style.apply(&mut recipe);
         }
+        recipe
+    }
+
+    /// The sampler, as far as the model can use it.
+    pub fn sampler_for(&self, info: &ModelInfo) -> String {
+        let usable = |name: &&String| name.parse::<SamplerKind>().is_ok_and(|kind| info.takes(kind));
+        self.sampler.as_ref().filter(usable).unwrap_or(&info.defaults.sampler).clone()
+    }
+
+    /// The style, if there is one that the model understands.
+    pub fn style(&self, info: &ModelInfo) -> Option<&'static Style> {
+        let name = self.style.as_ref()?;
+        usable_styles(info).find(|style| style.name == *name)
+    }
+
+    /// Whether anything of the fold differs from the model's own values.
+    pub fn differs(&self) -> bool {
+        self.steps.is_some()
+            || self.cfg_scale.is_some()
+            || self.sampler.is_some()
+            || self.width.is_some()
+            || self.height.is_some()
+            || self.clip_skip.is_some()
+            || self.cfg_rescale.is_some()
+    }
+
+    /// Leaves everything of the fold to the model, but for what a Recipe brought with it.
+    pub fn reset(&mut self) {
+        (self.steps, self.cfg_scale, self.sampler, self.width, self.height) = (None, None, None, None, None);
+        (self.clip_skip, self.cfg_rescale) = (None, None);
     }
 
     /// How many pictures the next press makes: one seed gives one picture.
@@ -126,7 +192,8 @@ impl Form {
         }
     }
 
-    /// Takes the settings of a Recipe over. A locked seed stays. Returns the sliders that the model does not have.
+    /// Takes the settings of a Recipe over. A locked seed stays; a style's words are in the prompt already. Returns the sliders
+    /// and other things that the model does not have.
     pub fn load(&mut self, recipe: &Recipe, info: Option<&ModelInfo>) -> Vec<String> {
         let defaults = info.map(|i| &i.defaults);
         let unless = |same: bool| !same;
@@ -141,12 +208,25 @@ impl Form {
         self.sampler = Some(recipe.sampler.clone()).filter(|v| unless(defaults.is_some_and(|d| d.sampler == *v)));
         self.width = Some(recipe.width).filter(|v| unless(defaults.is_some_and(|d| d.width == *v)));
         self.height = Some(recipe.height).filter(|v| unless(defaults.is_some_and(|d| d.height == *v)));
+        self.clip_skip = Some(recipe.clip_skip).filter(|v| unless(defaults.is_some_and(|d| d.clip_skip == *v)));
+        self.cfg_rescale = Some(recipe.cfg_rescale).filter(|v| unless(defaults.is_some_and(|d| d.cfg_rescale == *v)));
+        self.variation = recipe.variation;
+        self.style = None;
+        self.adapters = recipe.adapters.clone();
         self.source = recipe.source.clone();
+        self.mask = recipe.mask.clone();
+        self.outpaint = recipe.outpaint;
         self.sliders = recipe.sliders.clone();
         let Some(info) = info else { return Vec::new() };
         let strange = |name: &String| !info.sliders.iter().any(|s| s.name == *name);
-        let strangers: Vec<String> = self.sliders.keys().filter(|n| strange(n)).cloned().collect();
+        let mut strangers: Vec<String> = self.sliders.keys().filter(|n| strange(n)).cloned().collect();
         strangers.iter().for_each(|name| _ = self.sliders.remove(name));
+        if let Some(name) = self.sampler.take_if(|name| !name.parse().is_ok_and(|kind| info.takes(kind))) {
+            strangers.push(format!("use for the sampler {name}"));
+        }
+        if self.clip_skip.take_if(|skip| *skip > info.text_layers).is_some() {
+            strangers.push(format!("layer for clip skip {}", recipe.clip_skip));
+        }
         strangers
     }
 
@@ -156,9 +236,25 @@ impl Form {
         self.sliders.retain(|_, value| value.is_finite());
         self.cfg_scale = self.cfg_scale.filter(|value| CFG_RANGE.contains(value));
         self.steps = self.steps.filter(|value| STEP_RANGE.contains(value));
+        self.clip_skip = self.clip_skip.filter(|value| CLIP_SKIP_RANGE.contains(value));
+        self.cfg_rescale = self.cfg_rescale.filter(|value| (0.0..=1.0).contains(value));
+        self.variation = self.variation.filter(|value| (0.0..=1.0).contains(&value.strength));
+        self.adapters.retain(|adapter| adapter.weight.is_finite());
         self.width = self.width.filter(|value| SIDE_RANGE.contains(value));
         self.height = self.height.filter(|value| SIDE_RANGE.contains(value));
     }
+}
+
+/// The styles whose every word a model understands.
+pub fn usable_styles(info: &ModelInfo) -> impl Iterator<Item = &'static Style> {
+    let knows = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.all(|word| info.vocabulary.binary_search(&word.to_lowercase()).is_ok())
+    };
+    let usable = move |style: &&Style| {
+        info.vocabulary.is_empty() || (knows(&style.prompt.replace("{prompt}", " ")) && knows(&style.negative))
+    };
+    styles::all().iter().filter(usable)
 }
 
 /// Names and shares of the families in a mix, which sum to one.
@@ -194,6 +290,8 @@ mod tests {
             size_multiple: 64,
             defaults: Recipe::default(),
             parameters: 0,
+            flow: true,
+            text_layers: 2,
         }
     }
 
@@ -225,5 +323,53 @@ mod tests {
         let mut other = Form::default();
         assert!(other.load(&recipe, Some(&info())).is_empty());
         assert_eq!(other.recipe(&info()), recipe);
+
+        // Everything that only the shell and other people's pictures set.
+        let whole = Recipe {
+            negative_prompt: "noise".into(),
+            sampler: "heun".into(),
+            clip_skip: 2,
+            cfg_rescale: 0.7,
+            variation: Some(Variation { subseed: 9, strength: 0.25 }),
+            adapters: vec![AdapterRef { name: "ink.safetensors".into(), hash: "ab".into(), weight: 0.8 }],
+            source: Some(SourceRef { path: "a.png".into(), hash: "cd".into(), denoising_strength: 0.6 }),
+            mask: Some(MaskRef { path: "m.png".into(), hash: "ef".into(), keep_outside: false }),
+            outpaint: Some(Outpaint { left: 64, ..Outpaint::default() }),
+            ..recipe
+        };
+        let mut other = Form { style: Some("Comic".into()), ..Form::default() };
+        assert!(other.load(&whole, Some(&info())).is_empty());
+        assert_eq!(other.recipe(&info()), whole);
+        other.clean();
+        assert_eq!(other.recipe(&info()), whole, "also out of a file");
+        assert!(other.differs());
+        other.reset();
+        assert_eq!((other.recipe(&info()).clip_skip, other.differs()), (1, false));
+    }
+
+    #[test]
+    fn only_what_the_model_can_use_is_asked_of_it() {
+        let mut form = Form { prompt: "a fox".into(), sampler: Some("dpm2".into()), ..Form::default() };
+        assert_eq!(form.recipe(&info()).sampler, Recipe::default().sampler, "a flow has no DPM2");
+        let other = ModelInfo { flow: false, ..info() };
+        assert_eq!(form.recipe(&other).sampler, "dpm2");
+        let left_out = form.load(&Recipe { sampler: "lms".into(), clip_skip: 9, ..Recipe::default() }, Some(&info()));
+        assert_eq!(left_out, ["use for the sampler lms", "layer for clip skip 9"]);
+        assert_eq!((&form.sampler, form.clip_skip), (&None, None));
+        let (flow, epsilon) = (super::super::advanced::samplers(&info()), super::super::advanced::samplers(&other));
+        assert!(flow.iter().all(|k| k.method.follows_flow()) && flow.len() < epsilon.len(), "{flow:?}");
+    }
+
+    #[test]
+    fn a_style_is_put_round_the_words_and_only_where_it_is_understood() {
+        let form = Form { prompt: "a fox".into(), style: Some("Comic".into()), ..Form::default() };
+        let recipe = form.recipe(&info());
+        assert_eq!(recipe.prompt, "a fox with halftone dots, pop art, punchy");
+        assert_eq!(form.prompt, "a fox", "the person's words stay as they are");
+        let few = ModelInfo { vocabulary: vec!["fox".into()], ..info() };
+        assert_eq!(form.recipe(&few).prompt, "a fox");
+        let ember = ModelInfo { vocabulary: crate::corpus::captions::vocabulary(), ..info() };
+        assert!(usable_styles(&ember).count() >= 16 && usable_styles(&ember).all(|s| s.group == "ember"));
+        assert_eq!(Form { prompt: " ".into(), ..form }.recipe(&info()).prompt, "", "no words, no style");
     }
 }

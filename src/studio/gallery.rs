@@ -6,7 +6,7 @@ use crate::recipe::{Picture, Recipe};
 use crate::worker::JobId;
 use egui::TextureHandle;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A picture of a job, made or to come.
@@ -51,9 +51,17 @@ pub struct Job {
     pub progress: f32,
     /// Estimate, once there is one.
     pub seconds_left: Option<f32>,
+    /// Quick looks that taste has taken, and all that it will take, before the first step.
+    pub looking: Option<(u32, u32)>,
+    /// The pictures of a blind test stay off the wall until it is over.
+    pub hidden: bool,
 }
 
 impl Job {
+    fn made(&self) -> impl Iterator<Item = PictureId> {
+        self.slots.iter().filter_map(|s| if let Slot::Done(id) = s { Some(*id) } else { None })
+    }
+
     /// Pictures that are finished.
     pub fn done(&self) -> usize {
         self.slots.iter().filter(|s| matches!(s, Slot::Done(_))).count()
@@ -154,13 +162,16 @@ impl Gallery {
         }
         let mut items = Vec::new();
         if filter.tab == Tab::All && !filter.is_narrow() {
-            for job in self.active() {
+            for job in self.active().filter(|j| !j.hidden) {
                 let open = job.slots.iter().enumerate().filter(|(_, s)| !matches!(s, Slot::Done(_)));
                 items.extend(open.map(|(i, _)| Item::Pending(job.id, i)));
             }
         }
-        let shown =
-            |id: &&PictureId| self.entries.get(id).is_some_and(|e| !(e.trashed || filter.hide_rejected && e.rejected));
+        let secret: HashSet<PictureId> = self.jobs.iter().filter(|j| j.hidden).flat_map(Job::made).collect();
+        let shown = |id: &&PictureId| {
+            let entry = self.entries.get(id).filter(|_| !secret.contains(id));
+            entry.is_some_and(|e| !(e.trashed || filter.hide_rejected && e.rejected))
+        };
         items.extend(self.listed.iter().filter(shown).map(|id| Item::Picture(*id)));
         items
     }
@@ -168,7 +179,7 @@ impl Gallery {
     fn session(&self, filter: &Filter) -> Vec<Item> {
         let mut items = Vec::new();
         let open = filter.stars == 0 && filter.text.trim().is_empty();
-        for job in &self.jobs {
+        for job in self.jobs.iter().filter(|j| !j.hidden) {
             let mut of_job = Vec::new();
             for (i, slot) in job.slots.iter().enumerate() {
                 match slot {

@@ -4,6 +4,7 @@
 //! order, `events` takes in what happened, `actions` does what the person asked; the others each draw one part.
 
 mod actions;
+mod advanced;
 mod app;
 mod compare;
 mod dialogs;
@@ -19,10 +20,12 @@ mod settings;
 mod shortcuts;
 mod sliders;
 mod status;
+mod taste;
 mod textures;
 mod theme;
 mod tile;
 mod toasts;
+mod trial;
 mod viewer;
 mod wall;
 mod widgets;

@@ -4,9 +4,7 @@ use super::app::Model;
 use super::form::{MAX_COUNT, SeedMode, random_seed};
 use super::icons::{self, Icon};
 use super::{App, theme, widgets};
-use crate::recipe::{CFG_RANGE, SIDE_RANGE, STEP_RANGE};
-use crate::sampler::SamplerKind;
-use egui::{Align, ComboBox, DragValue, Layout, Rect, RichText, ScrollArea, Slider, Ui, Vec2, vec2};
+use egui::{Align, DragValue, Layout, Rect, RichText, ScrollArea, Ui, Vec2, vec2};
 
 impl App {
     /// Draws the panel.
@@ -68,90 +66,6 @@ impl App {
         menu.response.on_hover_text("The model that makes the pictures");
     }
 
-    fn advanced_ui(&mut self, ui: &mut Ui) {
-        let Some(info) = self.info() else { return };
-        let form = &mut self.settings.form;
-        let defaults = &info.defaults;
-        let (width, height) = (form.width.unwrap_or(defaults.width), form.height.unwrap_or(defaults.height));
-        let steps = form.steps.unwrap_or(defaults.steps);
-        let note = format!("{width} × {height}, {}", widgets::count(steps as usize, "step"));
-        ui.add_space(4.0);
-        widgets::fold(ui, "Advanced", &mut self.settings.folds[1], &note);
-        if !self.settings.folds[1] {
-            return;
-        }
-        let row = |ui: &mut Ui, text: &str, add: &mut dyn FnMut(&mut Ui)| {
-            ui.horizontal(|ui| {
-                let label = ui.add_sized(vec2(88.0, 24.0), left_label(text));
-                ui.label_inputs_by(label.id, |ui| add(ui));
-            });
-        };
-        let mut value = steps;
-        row(ui, "Steps", &mut |ui| {
-            ui.spacing_mut().slider_width = (ui.available_width() - 52.0).max(60.0);
-            let slider = Slider::new(&mut value, *STEP_RANGE.start()..=60).clamping(egui::SliderClamping::Never);
-            if ui.add(slider).changed() {
-                form.steps = Some(value.clamp(*STEP_RANGE.start(), *STEP_RANGE.end()));
-            }
-        });
-        let mut value = form.cfg_scale.unwrap_or(defaults.cfg_scale);
-        row(ui, "Guidance", &mut |ui| {
-            ui.spacing_mut().slider_width = (ui.available_width() - 52.0).max(60.0);
-            let slider = Slider::new(&mut value, 0.0..=15.0).clamping(egui::SliderClamping::Never).fixed_decimals(1);
-            let help = "How closely the picture follows the words; 1 switches the guidance off.";
-            if ui.add(slider).on_hover_text(help).changed() {
-                form.cfg_scale = Some(value.clamp(*CFG_RANGE.start(), *CFG_RANGE.end()));
-            }
-        });
-        let chosen = form.sampler.clone().unwrap_or_else(|| defaults.sampler.clone());
-        row(ui, "Sampler", &mut |ui| {
-            let kinds = SamplerKind::ALL;
-            let label = kinds.iter().find(|k| k.name() == chosen).map_or(chosen.as_str(), |k| k.label());
-            ComboBox::from_id_salt("sampler").width(ui.available_width()).selected_text(label).show_ui(ui, |ui| {
-                for kind in kinds {
-                    if ui.selectable_label(kind.name() == chosen, kind.label()).clicked() {
-                        form.sampler = Some(kind.name().into());
-                    }
-                }
-            });
-        });
-        let multiple = info.size_multiple.max(1);
-        let range = SIDE_RANGE.start().div_ceil(multiple) * multiple..=SIDE_RANGE.end() / multiple * multiple;
-        let (mut w, mut h) = (width, height);
-        row(ui, "Size", &mut |ui| {
-            let side = |value: &mut u32, ui: &mut Ui, name: &str| {
-                let drag = DragValue::new(value).range(range.clone()).speed(f64::from(multiple) / 12.0).suffix(" px");
-                ui.add_sized(vec2(84.0, 28.0), drag).accessible_name(name);
-            };
-            side(&mut w, ui, "Width");
-            ui.label("×");
-            side(&mut h, ui, "Height");
-        });
-        let round = |v: u32| ((v + multiple / 2) / multiple * multiple).clamp(*range.start(), *range.end());
-        if w != width {
-            form.width = Some(round(w));
-        }
-        if h != height {
-            form.height = Some(round(h));
-        }
-        if let Some(source) = &mut form.source {
-            let mut gone = false;
-            row(ui, "Start from", &mut |ui| {
-                let name = source.path.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
-                ui.add(egui::Label::new(name).truncate()).on_hover_text(&source.path);
-                gone = icons::button(ui, Icon::Close, "Start from noise instead").clicked();
-            });
-            row(ui, "Strength", &mut |ui| _ = ui.add(Slider::new(&mut source.denoising_strength, 0.0..=1.0)));
-            if gone {
-                form.source = None;
-            }
-        }
-        let touched = [form.steps.is_some(), form.cfg_scale.is_some(), form.sampler.is_some(), form.width.is_some()];
-        if (touched.contains(&true) || form.height.is_some()) && ui.button("Back to the model's own values").clicked() {
-            (form.steps, form.cfg_scale, form.sampler, form.width, form.height) = (None, None, None, None, None);
-        }
-    }
-
     fn footer_ui(&mut self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 8.0;
         let locked = self.settings.form.seed_mode == SeedMode::Locked;
@@ -204,6 +118,7 @@ impl App {
                 form.seed = random_seed();
             }
         });
+        self.taste_row_ui(ui);
         let can = self.can_generate();
         let number = self.settings.form.pictures();
         let text = if number == 1 { "Generate".into() } else { format!("Generate {number}") };
@@ -222,7 +137,7 @@ impl App {
 }
 
 /// A label that stands at the left of its place.
-fn left_label(text: &str) -> impl egui::Widget {
+pub(super) fn left_label(text: &str) -> impl egui::Widget {
     let text = RichText::new(text).size(13.0).color(theme::MUTED);
     move |ui: &mut Ui| {
         let size = ui.available_size();

@@ -1,10 +1,13 @@
 //! The words: prompt, negative prompt, what the model does not know, what was written before.
 
+use super::form::usable_styles;
 use super::icons::{self, Icon};
+use super::panel::left_label;
 use super::words::{self, REST};
 use super::{App, theme, widgets};
+use crate::pipeline::styles::Style;
 use egui::text::{LayoutJob, TextFormat};
-use egui::{Align, FontId, Layout, Margin, RichText, Stroke, TextBuffer, TextEdit, Ui};
+use egui::{Align, ComboBox, FontId, Layout, Margin, RichText, Stroke, TextBuffer, TextEdit, Ui, vec2};
 use std::ops::Range;
 
 impl App {
@@ -68,6 +71,7 @@ impl App {
         {
             self.settings.form.prompt.replace_range(range, &nearest);
         }
+        self.style_ui(ui);
         let note = if self.settings.form.negative.trim().is_empty() { "" } else { "in use" };
         widgets::fold(ui, "Keep away from", &mut self.settings.folds[0], note);
         if self.settings.folds[0] {
@@ -80,6 +84,35 @@ impl App {
                 .margin(Margin::symmetric(12, 8));
             ui.add(edit).accessible_name("Negative prompt");
         }
+    }
+
+    /// Draws the menu of styles, where there are any whose words the model knows.
+    fn style_ui(&mut self, ui: &mut Ui) {
+        let Some(info) = self.info() else { return };
+        let usable: Vec<_> = usable_styles(&info).collect();
+        if usable.is_empty() {
+            return;
+        }
+        let chosen = self.settings.form.style(&info);
+        ui.horizontal(|ui| {
+            ui.add_sized(vec2(56.0, 26.0), left_label("Style"));
+            let text = RichText::new(chosen.map_or("None", |s| &s.name)).size(13.0);
+            let menu = ComboBox::from_id_salt("style").width(ui.available_width() - 8.0).selected_text(text);
+            let style = &mut self.settings.form.style;
+            let menu = menu.show_ui(ui, |ui| {
+                if ui.selectable_label(chosen.is_none(), "None").clicked() {
+                    *style = None;
+                }
+                for one in usable {
+                    let label = ui.selectable_label(chosen == Some(one), &one.name);
+                    if label.on_hover_text(in_words(one)).clicked() {
+                        *style = Some(one.name.clone());
+                    }
+                }
+            });
+            let help = chosen.map_or_else(|| "Puts words of its own round yours".into(), in_words);
+            menu.response.accessible_name("Style").on_hover_text(help);
+        });
     }
 
     fn history_menu(&mut self, ui: &mut Ui) {
@@ -103,6 +136,12 @@ impl App {
             self.settings.form.prompt = prompt;
         }
     }
+}
+
+/// What a style adds.
+fn in_words(style: &Style) -> String {
+    let added = style.prompt.replace("{prompt}", "…");
+    if style.negative.is_empty() { added } else { format!("{added}; keeps away from {}", style.negative) }
 }
 
 /// The prompt with a line under each unknown word.

@@ -72,6 +72,10 @@ pub struct Settings {
     pub large_preview: bool,
     /// Whether the folds are open: negative prompt, advanced.
     pub folds: [bool; 2],
+    /// Whether taste bends the next pictures.
+    pub taste: bool,
+    /// How far taste looks around, 0 to 1.
+    pub explore: f32,
     /// Format of the last export.
     pub export: String,
     /// Prompts, the last one first.
@@ -89,6 +93,8 @@ impl Default for Settings {
             live_preview: true,
             large_preview: false,
             folds: [false; 2],
+            taste: false,
+            explore: crate::taste::wall::EXPLORE,
             export: "png".into(),
             history: Vec::new(),
         }
@@ -138,6 +144,8 @@ impl SettingsFile {
         };
         settings.form.clean();
         settings.tile = if settings.tile.is_finite() { settings.tile } else { Settings::default().tile };
+        settings.explore =
+            if settings.explore.is_finite() { settings.explore.clamp(0.0, 1.0) } else { Settings::default().explore };
         settings.history.truncate(HISTORY);
         let file = Self { path, written: settings.clone(), changed: None, complained: false };
         (file, settings, notice)

@@ -3,6 +3,7 @@
 use super::app::Screen;
 use super::icons::{self, Icon};
 use super::{App, theme};
+use crate::worker::Choice;
 use egui::{Align, Align2, Area, Context, Id, Key, Layout, Modal, Modifiers, Order, RichText, Sense, vec2};
 
 const NONE: Modifiers = Modifiers::NONE;
@@ -23,7 +24,13 @@ impl App {
             }
             return;
         }
-        if pressed(Modifiers::COMMAND, Key::Enter) {
+        if self.taste.confirm {
+            if pressed(NONE, Key::Escape) {
+                self.taste.confirm = false;
+            }
+            return;
+        }
+        if self.screen != Screen::Trial && pressed(Modifiers::COMMAND, Key::Enter) {
             self.screen = Screen::Wall;
             self.generate();
         }
@@ -54,13 +61,30 @@ impl App {
             }
             return;
         }
+        if self.screen == Screen::Trial {
+            let keys =
+                [(Key::ArrowLeft, Choice::Left), (Key::ArrowRight, Choice::Right), (Key::ArrowDown, Choice::Neither)];
+            for (key, choice) in keys {
+                if pressed(NONE, key) {
+                    self.answer(choice);
+                }
+            }
+            return;
+        }
+        if matches!(self.screen, Screen::Wall | Screen::Taste) && pressed(NONE, Key::T) {
+            self.toggle_taste_page();
+        }
+        if self.screen == Screen::Taste {
+            return;
+        }
         self.picture_keys(ctx, &pressed);
     }
 
     fn escape(&mut self, ctx: &Context) {
         match self.screen {
             Screen::View(_) => self.close_view(),
-            Screen::Compare { .. } => self.screen = Screen::Wall,
+            Screen::Compare { .. } | Screen::Taste => self.screen = Screen::Wall,
+            Screen::Trial => self.leave_trial(),
             Screen::Wall => {
                 if self.cancel() {
                     return;
@@ -194,6 +218,7 @@ const PAGES: [&[(&str, &str)]; 2] = [
         ("Ctrl+Click", "Add to the selection"),
         ("Ctrl+A", "Select all"),
         ("Enter, Space", "Open the large view"),
+        ("T", "What Kiln has learnt of your taste"),
         ("F1, ?", "This page"),
     ],
     &[
@@ -203,6 +228,7 @@ const PAGES: [&[(&str, &str)]; 2] = [
         ("X", "Reject"),
         ("C", "Compare"),
         ("Left, Right", "In a comparison: which is better"),
+        ("Down", "In a blind test: no difference"),
         ("Ctrl+S", "Export"),
         ("Delete", "Move to trash"),
     ],

@@ -54,9 +54,12 @@ impl App {
         let waiting = self.gallery.active().filter(|j| j.state == JobState::Queued).count();
         let job = self.gallery.active().find(|j| j.state == JobState::Running).or_else(|| self.gallery.active().next());
         let Some(job) = job else { return false };
-        let (done, all, share) = (job.done(), job.slots.len(), job.progress);
+        let looked = job.looking.map(|(done, all)| done as f32 / all.max(1) as f32);
+        let (done, all, share) = (job.done(), job.slots.len(), looked.unwrap_or(job.progress));
         let mut text = format!("Picture {} of {all}", (done + 1).min(all));
-        if let Some(left) = job.seconds_left.filter(|_| job.state == JobState::Running) {
+        if let Some((done, all)) = job.looking {
+            text = format!("Taste is choosing: look {done} of {all}");
+        } else if let Some(left) = job.seconds_left.filter(|_| job.state == JobState::Running) {
             text += &format!(" · {} left", widgets::duration(left.max(0.0)));
         } else {
             text = "Waiting to begin".into();

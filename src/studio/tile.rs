@@ -102,6 +102,7 @@ impl App {
         }
         let mut touch = None;
         if over {
+            self.ask_why(id);
             touch = self.tools(ui, shown, &entry, selected);
         } else {
             marks(&painter, shown, &entry);
@@ -169,6 +170,19 @@ impl App {
         check(ui.painter(), rect, selected);
         if response.clicked() {
             touch = Some(Touch::Select);
+        }
+        if let Some(why) = self.taste.whys.get(&entry.id) {
+            let place = Rect::from_min_size(pos2(rect.right() - 30.0, rect.top() + 8.0), Vec2::splat(22.0));
+            let response = ui.interact(place, id.with("why"), Sense::hover());
+            let name = format!("Why picture {}: {}", entry.id, why.sentence());
+            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+            ui.painter().circle_filled(place.center(), 11.0, Color32::from_black_alpha(150));
+            let colour = if why.changed.is_empty() { Color32::WHITE } else { theme::EMBER_BRIGHT };
+            icons::paint(ui.painter(), place.shrink(4.5), Icon::Flame, colour, true);
+            response.on_hover_ui(|ui| {
+                ui.label(egui::RichText::new("Why this picture").font(theme::strong(13.0)));
+                super::taste::why_ui(ui, why);
+            });
         }
         touch
     }

@@ -147,6 +147,12 @@ impl App {
                 });
             });
         }
+        self.ask_why(entry.id);
+        if let Some(why) = self.taste.whys.get(&entry.id) {
+            ui.add_space(12.0);
+            widgets::title(ui, "Your taste");
+            super::taste::why_ui(ui, why);
+        }
         if recipe.sliders.is_empty() {
             return;
         }
@@ -197,7 +203,7 @@ impl App {
 
 /// The name of a sampler that people read.
 pub fn sampler_label(name: &str) -> String {
-    SamplerKind::ALL.iter().find(|k| k.name() == name).map_or(name, |k| k.label()).to_string()
+    name.parse::<SamplerKind>().map_or_else(|_| name.to_string(), |kind| kind.label().to_string())
 }
 
 fn facts(entry: &Entry) -> Vec<(&'static str, String)> {
@@ -210,10 +216,7 @@ fn facts(entry: &Entry) -> Vec<(&'static str, String)> {
         ("Sampler", sampler_label(&recipe.sampler)),
         ("Model", display_name(&recipe.model.name)),
     ];
-    if let Some(source) = &recipe.source {
-        let name = source.path.rsplit(['/', '\\']).next().unwrap_or_default();
-        facts.push(("From", format!("{name}, strength {:.2}", source.denoising_strength)));
-    }
+    facts.extend(super::advanced::rare_facts(recipe));
     if entry.seconds > 0.0 {
         facts.push(("Made in", widgets::took(entry.seconds)));
     }

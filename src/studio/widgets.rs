@@ -45,6 +45,32 @@ pub fn chip(ui: &mut Ui, text: &str, chosen: bool) -> Response {
     ui.add(button.frame_when_inactive(true).fill(if chosen { theme::EMBER_DIM } else { theme::RAISED }))
 }
 
+/// A switch that is on or off.
+pub fn switch(ui: &mut Ui, on: &mut bool, name: &str) -> Response {
+    let (rect, mut response) = ui.allocate_exact_size(vec2(38.0, 22.0), Sense::click());
+    if response.clicked() {
+        *on = !*on;
+        response.mark_changed();
+    }
+    response.widget_info(|| WidgetInfo::selected(Role::Switch, ui.is_enabled(), *on, name));
+    let over = response.hovered() || response.has_focus();
+    let fill = match (*on, over) {
+        (true, true) => theme::EMBER_BRIGHT,
+        (true, false) => theme::EMBER,
+        (false, true) => theme::HOVER,
+        (false, false) => theme::RAISED,
+    };
+    let painter = ui.painter();
+    painter.rect_filled(rect, 11, fill);
+    if response.has_focus() {
+        painter.rect_stroke(rect.expand(2.0), 13, Stroke::new(1.5, theme::EMBER), StrokeKind::Inside);
+    }
+    let x = if *on { rect.right() - 11.0 } else { rect.left() + 11.0 };
+    let knob = if *on { theme::ON_EMBER } else { theme::MUTED };
+    painter.circle_filled(egui::pos2(x, rect.center().y), 8.0, knob);
+    response
+}
+
 /// One choice of several that stand in one row, as wide as the row.
 pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, &str, &str)], width: f32) -> bool {
     let mut changed = false;

@@ -2,8 +2,8 @@
 //!
 //! `evidence` turns the library's stars, marks and comparisons into choices between two pictures; `space` turns a picture and
 //! its Recipe into features; `preference` is the Bayesian model over them; `steer` proposes Recipes that it would like;
-//! `wall` takes quick looks at them and chooses; `report` says what was learnt and how well it predicts. Everything follows
-//! from the library's content alone.
+//! `wall` takes quick looks at them and chooses; `report` says what was learnt and how well it predicts; `trial` asks the
+//! person blindly whether it helps. Everything follows from the library's content alone.
 
 pub mod evidence;
 pub mod measures;
@@ -11,11 +11,13 @@ pub mod preference;
 pub mod report;
 pub mod space;
 pub mod steer;
+pub mod trial;
 mod vocabulary;
 pub mod wall;
 
 pub use measures::{Measures, measures};
-pub use report::{Accuracy, Learnt, Reason, Summary};
+pub use report::{Accuracy, Learnt, Reason, Summary, Why};
+pub use trial::{Pairing, Proof, Verdict, draw_pairs};
 pub use wall::{Look, Wish, draw_wall};
 
 use crate::Result;

@@ -12,7 +12,13 @@ use serde::Serialize;
 /// Parts into which choices are divided to be predicted from the others.
 const FOLDS: usize = 5;
 /// Fewest choices of which a share says anything.
-const FEWEST: usize = 8;
+pub(super) const FEWEST: usize = 8;
+/// Certainty from which something is told as a tendency.
+const TENDENCY: f64 = 0.8;
+/// Certainty from which it is told as a like.
+const LIKE: f64 = 0.95;
+/// Most reasons that are given for a picture.
+const REASONS: usize = 4;
 
 /// One thing that was learnt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,7 +66,7 @@ pub struct Summary {
     pub choices: usize,
     /// Choices between two pictures that follow from them.
     pub pairs: usize,
-    /// Likes and dislikes that are certain enough to be said, the strongest first.
+    /// Likes and dislikes that are at least a tendency (certainty 0.8), the strongest first.
     pub learnt: Vec<Learnt>,
     /// Properties of which little is known yet, the least known first.
     pub unsure: Vec<String>,
@@ -88,7 +94,7 @@ impl Taste {
         let mut unsure: Vec<&Learnt> = learnt.iter().take(5).filter(|l| l.certainty < 0.75).collect();
         unsure.sort_by(|a, b| a.certainty.total_cmp(&b.certainty));
         let unsure = unsure.into_iter().map(|l| l.name.clone()).collect();
-        learnt.retain(|l| l.certainty >= 0.9 && self.choices() > 0);
+        learnt.retain(|l| l.certainty >= TENDENCY && self.choices() > 0);
         learnt.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
         let accuracy = self.accuracy();
         let evidence = accuracy.is_some_and(|a| a.low > 0.5);
@@ -172,6 +178,20 @@ impl Taste {
         (comparisons + judged >= FEWEST).then(|| Accuracy::new(right, comparisons + judged))
     }
 
+    /// Why a picture stands where it does; `asked` is what the person asked for, if taste changed that.
+    pub fn why(&self, recipe: &Recipe, found: &Measures, asked: Option<&Recipe>) -> Why {
+        let judged = features_of(&self.evidence, &self.space);
+        let mut difference = self.space.features(recipe, found);
+        for other in &judged {
+            difference.iter_mut().zip(other).for_each(|(d, o)| *d -= o / judged.len() as f64);
+        }
+        Why {
+            reasons: self.reasons(recipe, found, REASONS),
+            chance: self.posterior.chance(&difference),
+            changed: asked.map(|asked| changes(asked, recipe)).unwrap_or_default(),
+        }
+    }
+
     /// The strongest reasons for the score of a picture, at most so many.
     pub fn reasons(&self, recipe: &Recipe, found: &Measures, most: usize) -> Vec<Reason> {
         let features = self.space.features(recipe, found);
@@ -187,18 +207,76 @@ impl Taste {
     }
 }
 
+/// Why a picture stands where it does in a taste.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Why {
+    /// The strongest first.
+    pub reasons: Vec<Reason>,
+    /// How probable it is that it would be preferred to the average of the judged pictures, 0..=1.
+    pub chance: f64,
+    /// What taste added to what the person asked for: `gold colours`, `warmth 0.82`.
+    pub changed: Vec<String>,
+}
+
+impl Why {
+    /// What speaks for the picture, and what against it, in words.
+    pub fn sides(&self) -> [Vec<&str>; 2] {
+        let side =
+            |likes: bool| self.reasons.iter().filter(move |r| (r.amount > 0.0) == likes).map(|r| r.words.as_str());
+        [side(true).collect(), side(false).collect()]
+    }
+
+    /// Everything in a sentence or three.
+    pub fn sentence(&self) -> String {
+        let [likes, dislikes] = self.sides();
+        let mut said = match (likes.is_empty(), dislikes.is_empty()) {
+            (true, true) => "Nothing that is known of your taste speaks for or against it.".to_string(),
+            (false, true) => format!("You may like it: {}.", likes.join(", ")),
+            (true, false) => format!("You may not like it: {}.", dislikes.join(", ")),
+            (false, false) => format!("You may like it: {}; less so: {}.", likes.join(", "), dislikes.join(", ")),
+        };
+        if !self.changed.is_empty() {
+            said += &format!(" Taste set {}.", self.changed.join(", "));
+        }
+        said
+    }
+}
+
+impl Learnt {
+    /// How sure it is, in a word or two.
+    pub fn sureness(&self) -> &'static str {
+        match self.certainty {
+            c if c >= 0.99 => "almost certain",
+            c if c >= LIKE => "quite sure",
+            _ => "a tendency",
+        }
+    }
+}
+
 impl Summary {
+    /// Choices that are wanting until the predictions can be tested.
+    pub fn wanting(&self) -> usize {
+        if self.accuracy.is_some() { 0 } else { FEWEST.saturating_sub(self.choices).max(1) }
+    }
+
     /// Everything in a sentence or three.
     pub fn sentence(&self) -> String {
         if self.choices == 0 {
             return "No evidence yet: rate a few pictures, or say which of two is better.".into();
         }
         let list = |items: Vec<&str>| items.join(", ");
-        let likes: Vec<&str> = self.learnt.iter().map(|l| l.words.as_str()).take(4).collect();
-        let mut said = match (likes.is_empty(), self.evidence) {
-            (true, _) => "Nothing certain yet".to_string(),
-            (false, true) => format!("Likes {}", list(likes)),
-            (false, false) => format!("May like {}", list(likes)),
+        let of = |sure: bool| {
+            let told = self.learnt.iter().take(4).filter(|l| (l.certainty >= LIKE) == sure);
+            // Nobody is ever quite certain.
+            let told = told.map(|l| format!("{} ({:.0} %)", l.words, (l.certainty * 100.0).min(99.0)));
+            told.collect::<Vec<String>>().join(", ")
+        };
+        let may = if self.evidence { "Likes" } else { "May like" };
+        let mut said = match (of(true), of(false)) {
+            (sure, tends) if sure.is_empty() && tends.is_empty() => "Nothing but guesses yet".to_string(),
+            (sure, tends) if tends.is_empty() => format!("{may} {sure}"),
+            (sure, tends) if sure.is_empty() => format!("Tends towards {tends}"),
+            (sure, tends) => format!("{may} {sure}, tends towards {tends}"),
         };
         if !self.unsure.is_empty() {
             said += &format!("; unsure about {}", list(self.unsure.iter().take(2).map(String::as_str).collect()));
@@ -233,6 +311,18 @@ fn said_words(said: &Said, much: bool) -> String {
         (Said::Slider(name), true) => format!("high {name}"),
         (Said::Slider(name), false) => format!("low {name}"),
     }
+}
+
+/// What a bent Recipe has that was not asked for: words, families, sliders.
+fn changes(asked: &Recipe, bent: &Recipe) -> Vec<String> {
+    let added = bent.prompt.strip_prefix(asked.prompt.trim_end_matches([',', ' '])).unwrap_or_default();
+    let words = added.split(',').map(str::trim).filter(|w| !w.is_empty()).map(str::to_string);
+    let set = bent.sliders.iter().filter(|(name, _)| !asked.sliders.contains_key(*name));
+    let set = set.map(|(name, value)| match name.strip_prefix("family:") {
+        Some(family) => family.replace('_', " "),
+        None => format!("{name} {value:.2}"),
+    });
+    words.chain(set).collect()
 }
 
 /// The standard normal distribution below x, for x of 0 and up (Abramowitz and Stegun 1964, 26.2.17).

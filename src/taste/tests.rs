@@ -29,6 +29,8 @@ pub(crate) fn model() -> ModelInfo {
         size_multiple: 8,
         defaults: Recipe::default(),
         parameters: 0,
+        flow: true,
+        text_layers: 2,
     }
 }
 
@@ -89,7 +91,7 @@ impl Artist {
     }
 }
 
-fn measured(recipe: &Recipe) -> Measures {
+pub(crate) fn measured(recipe: &Recipe) -> Measures {
     let image = paint(recipe);
     measures(image.width, image.height, &image.rgb)
 }
@@ -266,6 +268,12 @@ fn reasons_add_up_to_what_is_liked() {
     let all = taste.reasons(&recipe, &found, 1000);
     let sum: f64 = all.iter().map(|r| r.amount).sum();
     assert!((sum - taste.score(&recipe, &found)).abs() < 0.05 * 60.0, "{sum} {}", taste.score(&recipe, &found));
+    let mut bent = Recipe { prompt: "shapes, gold colours".into(), ..recipe.clone() };
+    bent.sliders.extend([("warmth".to_string(), 0.82), ("family:mosaic".to_string(), 1.0)]);
+    let why = taste.why(&bent, &found, Some(&recipe));
+    assert_eq!(why.changed, ["gold colours", "mosaic", "warmth 0.82"]);
+    assert!((0.0..=1.0).contains(&why.chance) && why.reasons.len() <= 4 && !why.sentence().is_empty(), "{why:?}");
+    assert!(why.sentence().contains("Taste set gold colours, mosaic, warmth 0.82"), "{}", why.sentence());
     let top = taste.reasons(&recipe, &found, 2);
     assert!(top.len() == 2 && top[0].amount.abs() >= top[1].amount.abs());
 }

@@ -34,6 +34,22 @@ pub struct Wish {
     pub locked: bool,
 }
 
+impl Wish {
+    /// What the wall would be without taste, seed by seed.
+    pub fn plain(&self) -> Vec<Recipe> {
+        (0..self.count).map(|i| self.recipe.with_seed(self.seed(i))).collect()
+    }
+
+    /// Quick looks that a wall takes, where there are choices to go by.
+    pub fn looks_taken(&self) -> u32 {
+        if self.looks > 1 { self.count.saturating_mul(self.looks) } else { 0 }
+    }
+
+    fn seed(&self, i: u32) -> u64 {
+        if self.locked { self.recipe.seed } else { self.recipe.seed.wrapping_add(i.into()) }
+    }
+}
+
 /// A quick look that was taken.
 pub struct Look {
     /// What was looked at.
@@ -66,8 +82,7 @@ pub fn draw_wall(
     wish: &Wish,
     look: &mut dyn FnMut(&Recipe) -> Result<PreviewImage>,
 ) -> Result<Vec<Recipe>> {
-    let seed = |i: u32| if wish.locked { wish.recipe.seed } else { wish.recipe.seed.wrapping_add(i.into()) };
-    let plain: Vec<Recipe> = (0..wish.count).map(|i| wish.recipe.with_seed(seed(i))).collect();
+    let plain = wish.plain();
     if taste.choices() == 0 || wish.count == 0 {
         return Ok(plain);
     }
@@ -76,7 +91,7 @@ pub fn draw_wall(
     let mut rng = Rng::new(wish.recipe.seed ^ 0x7a57_e000);
     let wanted: Vec<Wanted> = plain.iter().map(|_| taste.want(&mut rng, explore)).collect();
     let bend = |i: u32, wanted: &Wanted, rng: &mut Rng| {
-        taste.bend(&wish.recipe.with_seed(seed(i)), info, wanted, explore, rng)
+        taste.bend(&wish.recipe.with_seed(wish.seed(i)), info, wanted, explore, rng)
     };
     if wish.looks <= 1 {
         return Ok((0..wish.count).zip(&wanted).map(|(i, wanted)| bend(i, wanted, &mut rng)).collect());

@@ -4,6 +4,7 @@ use super::desk::{Desk, Token};
 use super::guard::{give_up, guarded};
 use super::keeper::Errand;
 use super::pace::Pace;
+use super::walls::Work;
 use super::{Event, JobId, Outbox};
 use crate::pipeline::device::{DeviceChoice, select};
 use crate::pipeline::{Pipeline, locate_model};
@@ -25,7 +26,7 @@ pub enum Order {
         /// The job.
         job: JobId,
         /// What to make.
-        recipes: Vec<Recipe>,
+        work: Work,
         /// Cancels it.
         token: Token,
     },
@@ -52,7 +53,7 @@ pub(super) enum Task {
 
 pub(super) struct Job {
     pub job: JobId,
-    pub recipes: Vec<Recipe>,
+    pub work: Work,
     pub token: Token,
 }
 
@@ -143,7 +144,7 @@ impl Compute {
             (self.busy, self.jobs_running) = (true, usize::from(matches!(task, Task::Job(_))));
             match task {
                 Task::Load { name, number } => self.load(&name, number),
-                Task::Job(job) => self.run_job(&job),
+                Task::Job(job) => self.run_job(job),
             }
             (self.busy, self.jobs_running) = (false, 0);
         }
@@ -171,12 +172,12 @@ impl Compute {
                     _ => self.queue.push_back(task),
                 }
             }
-            Order::Job { job, recipes, token } => {
+            Order::Job { job, work, token } => {
                 let waiting = self.queue.iter().filter(|task| matches!(task, Task::Job(_))).count();
                 if self.busy || !self.queue.is_empty() {
                     self.out.say(Event::Queued { job, ahead: waiting + self.jobs_running });
                 }
-                self.queue.push_back(Task::Job(Job { job, recipes, token }));
+                self.queue.push_back(Task::Job(Job { job, work, token }));
             }
             Order::Preview { job, recipe, token, number } => {
                 let wish = Wish { job, recipe, token, number, after_load: self.loads_asked };
@@ -209,11 +210,11 @@ impl Compute {
     pub(super) fn hand_over(&self, errand: Errand) {
         let Err(refused) = self.errands.send(errand) else { return };
         match refused.0 {
-            Errand::Save { job, index, picture } => {
+            Errand::Save { job, index, picture, .. } => {
                 self.out.say(Event::PictureDone { job, index, picture, entry: None });
             }
             Errand::Say(event) => self.out.say(event),
-            Errand::Wish(_) | Errand::Stop => {}
+            Errand::Wish(_) | Errand::Learn { .. } | Errand::Stop => {}
         }
     }
 

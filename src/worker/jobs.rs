@@ -3,7 +3,7 @@
 use super::compute::{Compute, Job};
 use super::desk::Token;
 use super::guard::guarded;
-use super::keeper::Errand;
+use super::keeper::{Errand, Note};
 use super::pace::Plan;
 use super::{Event, JobId};
 use crate::pipeline::Pipeline;
@@ -16,11 +16,11 @@ use std::time::Instant;
 
 impl Compute {
     /// Runs a job to its end, whatever that is, and says so after the last of its pictures.
-    pub(super) fn run_job(&mut self, job: &Job) {
+    pub(super) fn run_job(&mut self, mut job: Job) {
         let begun = Instant::now();
-        let result = self.make(job);
-        self.desk.forget(job.job);
         let id = job.job;
+        let result = self.make(&mut job);
+        self.desk.forget(id);
         // Through the keeper, so that it comes after the pictures that are still being saved.
         self.hand_over(Errand::Say(match result {
             Ok(()) => Event::JobDone { job: id, seconds: begun.elapsed().as_secs_f32() },
@@ -28,10 +28,10 @@ impl Compute {
         }));
     }
 
-    fn make(&mut self, job: &Job) -> Result<()> {
+    fn make(&mut self, job: &mut Job) -> Result<()> {
         let (pipeline, model) = self.model()?;
-        let mut recipes = job.recipes.clone();
-        let stranger = recipes.iter().find(|r| !r.model.hash.is_empty() && r.model.hash != model.hash);
+        let asked = job.work.asked();
+        let stranger = asked.iter().find(|r| !r.model.hash.is_empty() && r.model.hash != model.hash);
         if let Some(recipe) = stranger {
             let message = format!(
                 "This recipe was made with another model ({}); {} draws it differently.",
@@ -41,21 +41,24 @@ impl Compute {
             self.out.say(Event::Notice { message });
         }
         // Before anything is made, so that no job stops half-way for a reason that was known.
-        for recipe in &mut recipes {
-            recipe.model = model.clone();
+        for recipe in &asked {
             recipe.check_ranges()?;
             pipeline.check(recipe)?;
         }
-        if let Some(first) = recipes.first() {
+        if let Some(first) = asked.first() {
             let adapted = pipeline.adapted(&first.adapters)?;
             adapted.notices.into_iter().for_each(|message| self.out.say(Event::Notice { message }));
         }
-        self.out.say(Event::Started { job: job.job, pictures: recipes.len() as u32 });
+        self.out.say(Event::Started { job: job.job, pictures: asked.len() as u32 });
+        job.work.set_model(&model);
+        let job = &*job;
+        let orders = guarded("Choosing the pictures", || self.draw(job.job, &job.token, &job.work, &pipeline))?;
+        let (recipes, notes): (Vec<Recipe>, Vec<Note>) = orders.into_iter().unzip();
         let plan = Plan::new(&recipes);
-        for (index, recipe) in recipes.iter().enumerate() {
+        for (index, (recipe, note)) in recipes.iter().zip(notes).enumerate() {
             self.between_steps(&job.token)?;
             let picture = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline))?;
-            self.hand_over(Errand::Save { job: job.job, index: index as u32, picture: Arc::new(picture) });
+            self.hand_over(Errand::Save { job: job.job, index: index as u32, picture: Arc::new(picture), note });
         }
         Ok(())
     }
@@ -92,7 +95,7 @@ impl Compute {
     }
 
     /// Looks up from the work: what was asked meanwhile, a quick look, a cancelled job (as an error).
-    fn between_steps(&mut self, token: &Token) -> Result<()> {
+    pub(super) fn between_steps(&mut self, token: &Token) -> Result<()> {
         self.take_in();
         self.serve_preview(Some(token));
         if token.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }

@@ -1,12 +1,15 @@
 //! The thread that owns the library: saves pictures and answers what is asked about them.
 
 use super::guard::guarded;
+use super::opinions::Pairs;
+pub use super::opinions::{Note, Side};
 use super::{Event, JobId, Outbox, Request};
 use crate::library::{ExportFormat, Library, PictureId, metadata};
 use crate::recipe::Picture;
+use crate::taste::Taste;
 use crate::{Error, Result};
-use crossbeam_channel::Receiver;
-use std::collections::VecDeque;
+use crossbeam_channel::{Receiver, Sender};
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +29,13 @@ pub enum Errand {
         index: u32,
         /// The picture.
         picture: Arc<Picture>,
+        /// What else is done with it.
+        note: Note,
+    },
+    /// Learn the library's taste.
+    Learn {
+        /// Where to send it.
+        reply: Sender<Result<Arc<Taste>>>,
     },
     /// Tell this, after what came before.
     Say(Event),
@@ -38,6 +48,8 @@ enum Slow {
     Thumbnail { id: PictureId, side: u32 },
     Open { id: PictureId },
     Export(Export),
+    Why { id: PictureId },
+    Taste,
 }
 
 struct Export {
@@ -50,7 +62,7 @@ struct Export {
 /// The state of the thread.
 pub struct Keeper {
     errands: Receiver<Errand>,
-    out: Outbox,
+    pub(super) out: Outbox,
     folder: PathBuf,
     library: Option<Library>,
     /// When and why the library could not be opened.
@@ -58,12 +70,25 @@ pub struct Keeper {
     later: VecDeque<Slow>,
     /// The job whose pictures could not be saved, and why, as it was told last.
     complaint: Option<(JobId, String)>,
+    /// The taste as it was learnt last; absent when a choice has changed since.
+    pub(super) taste: Option<Arc<Taste>>,
+    pub(super) pairs: Pairs,
 }
 
 impl Keeper {
     /// The thread's state at its start.
     pub fn new(errands: Receiver<Errand>, out: Outbox, folder: PathBuf) -> Self {
-        Self { errands, out, folder, library: None, trouble: None, later: VecDeque::new(), complaint: None }
+        Self {
+            errands,
+            out,
+            folder,
+            library: None,
+            trouble: None,
+            later: VecDeque::new(),
+            complaint: None,
+            taste: None,
+            pairs: HashMap::new(),
+        }
     }
 
     /// Works until the end is asked for.
@@ -89,7 +114,11 @@ impl Keeper {
                         self.fail(error);
                     }
                 }
-                Some(Errand::Save { job, index, picture }) => self.save(job, index, picture),
+                Some(Errand::Save { job, index, picture, note }) => self.save(job, index, picture, note),
+                Some(Errand::Learn { reply }) => {
+                    // Whoever asked may have been cancelled meanwhile.
+                    _ = reply.send(guarded("Learning your taste", || self.learn()));
+                }
                 Some(Errand::Say(event)) => self.out.say(event),
                 Some(Errand::Stop) | None => return,
             }
@@ -101,7 +130,7 @@ impl Keeper {
     }
 
     /// The library, opened at the first need, and tried again when it could not be.
-    fn library(&mut self) -> Result<&Library> {
+    pub(super) fn library(&mut self) -> Result<&Library> {
         if self.library.is_none() {
             if let Some((when, error)) = &self.trouble
                 && when.elapsed() < RETRY
@@ -122,7 +151,7 @@ impl Keeper {
         self.library.as_ref().ok_or_else(|| Error::failed("The library is not open; start Kiln again."))
     }
 
-    fn save(&mut self, job: JobId, index: u32, picture: Arc<Picture>) {
+    fn save(&mut self, job: JobId, index: u32, picture: Arc<Picture>, note: Note) {
         let entry = guarded("Saving the picture", || self.library()?.add(&picture));
         let entry = entry
             .map_err(|error| {
@@ -134,7 +163,15 @@ impl Keeper {
                 }
             })
             .ok();
-        self.out.say(Event::PictureDone { job, index, picture, entry });
+        let id = entry.as_ref().map(|entry| entry.id);
+        self.out.say(Event::PictureDone { job, index, picture: picture.clone(), entry });
+        if let Some(id) = id {
+            let noted = guarded("Looking at the picture", || {
+                self.take_note(job, id, &picture, note);
+                Ok(())
+            });
+            noted.unwrap_or_else(|error| self.fail(error));
+        }
     }
 
     fn answer(&mut self, wish: Request) -> Result<()> {
@@ -146,11 +183,25 @@ impl Keeper {
                 return Ok(());
             }
             Request::Compare { winner, loser } => {
+                self.taste = None;
                 self.library()?.compare(winner, loser)?;
                 self.out.say(Event::Compared { winner, loser });
                 return Ok(());
             }
             Request::ReadRecipe { path } => return self.read_recipe(path),
+            Request::Judge { job, pair, choice } => return self.judge(job, pair, choice),
+            Request::Forget => return self.forget(),
+            Request::Taste => {
+                // After everything that is quick, and once for all who ask.
+                if !self.later.iter().any(|slow| matches!(slow, Slow::Taste)) {
+                    self.later.push_back(Slow::Taste);
+                }
+                return Ok(());
+            }
+            Request::Why { id } => {
+                self.later.push_back(Slow::Why { id });
+                return Ok(());
+            }
             Request::Thumbnail { id, side } => {
                 self.later.push_back(Slow::Thumbnail { id, side });
                 return Ok(());
@@ -177,11 +228,14 @@ impl Keeper {
             // These are for the other thread and never come here.
             Request::LoadModel { .. }
             | Request::Generate { .. }
+            | Request::Wall { .. }
+            | Request::Trial { .. }
             | Request::Preview { .. }
             | Request::Cancel { .. }
             | Request::CancelAll
             | Request::Shutdown => return Ok(()),
         };
+        self.taste = None;
         let entry = self.library()?.get(changed)?;
         self.out.say(Event::Changed { entry });
         Ok(())
@@ -208,6 +262,8 @@ impl Keeper {
                     self.out.say(Event::Opened { id, picture });
                 }
                 Slow::Export(export) => self.export_one(export)?,
+                Slow::Why { id } => self.tell_why(id)?,
+                Slow::Taste => self.tell_taste()?,
             }
             Ok(())
         });

@@ -1,17 +1,20 @@
 //! The background threads: Request in, Event out, one cancel token a job.
 //!
 //! `compute` owns the device and the model and makes pictures; `keeper` owns the library, so that a rating is answered
-//! while a picture is computed. A finished picture goes from the one to the other, and is told of once it is saved.
+//! while a picture is computed. A finished picture goes from the one to the other, and is told of once it is saved. Taste
+//! follows from the library: `opinions` is the keeper's part in it, `walls` the compute thread's.
 
 mod compute;
 mod desk;
 mod guard;
 mod jobs;
 mod keeper;
+mod opinions;
 mod pace;
 mod protocol;
+mod walls;
 
-pub use protocol::{Event, JobId, Request};
+pub use protocol::{Choice, Event, JobId, Request};
 
 use crate::pipeline::device::DeviceChoice;
 use compute::{Compute, Order};
@@ -22,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use walls::Work;
 
 /// What a worker is started with.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ pub struct Options {
 /// The handle of the two background threads. Dropping it cancels what runs and waits until both have ended, which
 /// takes one step at most.
 ///
-/// What can be relied upon: each job of [`Request::Generate`] ends with exactly one of [`Event::JobDone`],
+/// What can be relied upon: each job of [`Request::Generate`], [`Request::Wall`] and [`Request::Trial`] ends with exactly one of [`Event::JobDone`],
 /// [`Event::JobCancelled`] and [`Event::JobFailed`], after all its [`Event::PictureDone`]. As pictures are saved while
 /// the next one is computed, a `PictureDone` or an end may come after the first `Step` of the next picture or job. A
 /// preview ends with [`Event::Preview`], `JobFailed`, `JobCancelled` when it was cancelled by name, or with nothing when
@@ -92,7 +96,9 @@ impl Worker {
     pub fn send(&self, request: Request) {
         let order = match request {
             Request::LoadModel { name } => Order::Load(name),
-            Request::Generate { job, recipes } => Order::Job { job, recipes, token: self.desk.register(job) },
+            Request::Generate { job, recipes } => self.job(job, Work::Recipes(recipes)),
+            Request::Wall { job, wish } => self.job(job, Work::Wall(Box::new(wish))),
+            Request::Trial { job, wishes } => self.job(job, Work::Trial(wishes)),
             Request::Preview { job, recipe } => {
                 let (token, number) = self.desk.register_preview(job);
                 Order::Preview { job, recipe: Box::new(recipe), token, number }
@@ -117,6 +123,10 @@ impl Worker {
             }
         };
         _ = self.orders.send(order);
+    }
+
+    fn job(&self, job: JobId, work: Work) -> Order {
+        Order::Job { job, work, token: self.desk.register(job) }
     }
 
     /// The next event, if there is one already.

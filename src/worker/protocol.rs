@@ -3,11 +3,23 @@
 use crate::library::{Entry, ExportFormat, PictureId, Query, Thumbnail};
 use crate::pipeline::{ModelInfo, PreviewImage};
 use crate::recipe::{Picture, Recipe};
+use crate::taste::{Proof, Summary, Why, Wish};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Number of a job, chosen by whoever asks; never used twice in a run of the program.
 pub type JobId = u64;
+
+/// An answer to one pair of a blind test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The left picture is better.
+    Left,
+    /// The right one is.
+    Right,
+    /// Neither is.
+    Neither,
+}
 
 /// A wish. None of them is answered by waiting: the answers are [`Event`]s.
 #[derive(Debug, Clone)]
@@ -25,6 +37,41 @@ pub enum Request {
         /// What to make.
         recipes: Vec<Recipe>,
     },
+    /// Make a wall that the library's taste, as it is when the job's turn comes, has bent. [`Event::Looking`] tells of the
+    /// quick looks that come first, [`Event::Why`] why each picture was chosen. Without any choice in the library, the wall
+    /// is what was asked for.
+    Wall {
+        /// The job.
+        job: JobId,
+        /// What is wanted.
+        wish: Wish,
+    },
+    /// Make the pairs of a blind test: with taste and without, from the same prompts and first seeds. [`Event::Pair`] tells
+    /// of each pair, and never which picture is which.
+    Trial {
+        /// The job.
+        job: JobId,
+        /// What to make pairs of; `count` of each is a number of pairs.
+        wishes: Vec<Wish>,
+    },
+    /// Answer a pair of a blind test.
+    Judge {
+        /// The job that made it.
+        job: JobId,
+        /// Its number in the job.
+        pair: u32,
+        /// Which is better.
+        choice: Choice,
+    },
+    /// Ask what was learnt from the library's choices, and what blind tests proved.
+    Taste,
+    /// Ask why a picture stands where it does in the person's taste.
+    Why {
+        /// The picture.
+        id: PictureId,
+    },
+    /// Forget every star, mark, comparison and blind test, and what was learnt from them. The pictures stay.
+    Forget,
     /// A quick low-resolution look. Only the newest wish counts: older ones are dropped, also in mid-work. It goes before
     /// waiting pictures, between two steps of a running job.
     Preview {
@@ -162,6 +209,15 @@ pub enum Event {
         /// Pictures to make.
         pictures: u32,
     },
+    /// A quick look was taken, by which taste chooses what the job will make.
+    Looking {
+        /// The job.
+        job: JobId,
+        /// Looks taken.
+        done: u32,
+        /// Looks in all.
+        all: u32,
+    },
     /// A step of a picture is done.
     Step {
         /// The job.
@@ -239,6 +295,48 @@ pub enum Event {
         winner: PictureId,
         /// The other one.
         loser: PictureId,
+    },
+    /// A pair of a blind test is ready to be judged.
+    Pair {
+        /// The job that made it.
+        job: JobId,
+        /// Its number in the job, from 0.
+        pair: u32,
+        /// The picture to show at the left.
+        left: PictureId,
+        /// The picture to show at the right.
+        right: PictureId,
+    },
+    /// An answer to a pair was kept.
+    Judged {
+        /// The job that made the pair.
+        job: JobId,
+        /// Its number.
+        pair: u32,
+        /// What all answers prove now.
+        proof: Proof,
+    },
+    /// The answer to [`Request::Taste`].
+    Taste {
+        /// What was learnt.
+        summary: Arc<Summary>,
+        /// What blind tests proved.
+        proof: Proof,
+    },
+    /// Why a picture stands where it does in the person's taste: the answer to [`Request::Why`], and told by itself of
+    /// pictures that taste chose.
+    Why {
+        /// The picture.
+        id: PictureId,
+        /// Why.
+        why: Arc<Why>,
+    },
+    /// All choices were forgotten; what was told of stars and marks before no longer holds.
+    Forgotten {
+        /// Pictures that had stars or marks.
+        pictures: usize,
+        /// Comparisons that there were.
+        comparisons: usize,
     },
     /// The answer to [`Request::Thumbnail`].
     Thumbnail {

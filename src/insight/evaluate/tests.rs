@@ -34,6 +34,8 @@ fn info(sliders: bool, words: bool) -> ModelInfo {
         size_multiple: 8,
         defaults: Recipe { width: SIDE as u32, height: SIDE as u32, ..Recipe::default() },
         parameters: 1,
+        flow: true,
+        text_layers: 2,
     }
 }
 

@@ -1,0 +1,115 @@
+//! Answers of blind tests: of two pictures, was the one with taste preferred?
+
+use super::{Library, PictureId, now};
+use crate::Result;
+use rusqlite::params;
+
+/// Made at the first need, so that an index without it stays readable for older programs. An answer outlives its pictures.
+pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS trials(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    with_taste INTEGER REFERENCES pictures(id) ON DELETE SET NULL,
+    without_taste INTEGER REFERENCES pictures(id) ON DELETE SET NULL,
+    outcome INTEGER NOT NULL CHECK(outcome BETWEEN 0 AND 2),
+    time INTEGER NOT NULL
+)";
+
+/// What a person chose who did not know which was which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The picture without taste.
+    Without,
+    /// Neither.
+    Same,
+    /// The picture with taste.
+    With,
+}
+
+/// One answer of a blind test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// The picture with taste; absent when it was deleted for good.
+    pub with: Option<PictureId>,
+    /// The picture without.
+    pub without: Option<PictureId>,
+    /// What was chosen.
+    pub outcome: Outcome,
+    /// When, milliseconds since 1970 (UTC).
+    pub time: i64,
+}
+
+impl Library {
+    /// Keeps an answer of a blind test. A choice between the two is a comparison, too, and teaches taste like any other.
+    ///
+    /// # Errors
+    /// As of [`Library::compare`].
+    pub fn keep_trial(&self, with: PictureId, without: PictureId, outcome: Outcome) -> Result<()> {
+        match outcome {
+            Outcome::With => self.compare(with, without)?,
+            Outcome::Without => self.compare(without, with)?,
+            Outcome::Same => self.writable()?,
+        }
+        self.in_transaction("note the answer", |index| {
+            index.execute(TABLE, [])?;
+            let insert = "INSERT INTO trials(with_taste, without_taste, outcome, time) VALUES(?1, ?2, ?3, ?4)";
+            index.execute(insert, params![with, without, outcome as i64, now()])
+        })?;
+        Ok(())
+    }
+
+    /// All answers of blind tests, oldest first.
+    ///
+    /// # Errors
+    /// When the index does not answer.
+    pub fn trials(&self) -> Result<Vec<Trial>> {
+        let read = || -> rusqlite::Result<Vec<Trial>> {
+            if !self.has_table("trials")? {
+                return Ok(Vec::new());
+            }
+            let sql = "SELECT with_taste, without_taste, outcome, time FROM trials ORDER BY id";
+            let mut statement = self.index.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| {
+                let outcome = match row.get::<_, i64>(2)? {
+                    0 => Outcome::Without,
+                    1 => Outcome::Same,
+                    _ => Outcome::With,
+                };
+                Ok(Trial { with: row.get(0)?, without: row.get(1)?, outcome, time: row.get(3)? })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|e| self.trouble("read the answers of blind tests", &e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Picture, Recipe};
+
+    #[test]
+    fn answers_outlive_a_restart_and_their_pictures_and_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Library::open(folder.path()).unwrap().0;
+        let library = open();
+        assert!(library.trials().unwrap().is_empty());
+        let recipe = Recipe { prompt: "fox".into(), width: 64, height: 64, ..Recipe::default() };
+        let picture = Picture { width: 64, height: 64, rgb: vec![7; 64 * 64 * 3], recipe, seconds: 0.0 };
+        let ids: Vec<i64> = (0..3).map(|_| library.add(&picture).unwrap().id).collect();
+        library.keep_trial(ids[0], ids[1], Outcome::With).unwrap();
+        library.keep_trial(ids[0], ids[2], Outcome::Without).unwrap();
+        library.keep_trial(ids[1], ids[2], Outcome::Same).unwrap();
+        assert!(library.keep_trial(ids[0], 99, Outcome::With).is_err());
+        drop(library);
+        let library = open();
+        let outcomes: Vec<Outcome> = library.trials().unwrap().iter().map(|t| t.outcome).collect();
+        assert_eq!(outcomes, [Outcome::With, Outcome::Without, Outcome::Same]);
+        let compared: Vec<_> = library.comparisons().unwrap().iter().map(|c| (c.winner, c.loser)).collect();
+        assert_eq!(compared, [(ids[0], ids[1]), (ids[2], ids[0])], "choices teach, too");
+        library.delete(ids[1]).unwrap();
+        library.empty_trash().unwrap();
+        let left = library.trials().unwrap();
+        assert_eq!((left.len(), left[0].with, left[0].without), (3, Some(ids[0]), None));
+        library.forget_choices().unwrap();
+        assert!(library.trials().unwrap().is_empty());
+    }
+}
