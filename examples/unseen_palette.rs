@@ -5,7 +5,7 @@
 
 use kiln::corpus::canvas::{Canvas, Look};
 use kiln::corpus::families::{Family, paint};
-use kiln::corpus::measure::palette_distance;
+use kiln::corpus::measure::small_oklab;
 use kiln::corpus::palettes::hex;
 use kiln::corpus::rng::Rng;
 use kiln::pipeline::{Pipeline, locate_model};
@@ -38,8 +38,30 @@ fn family(name: Option<&String>) -> Family {
     Family::ALL.into_iter().find(|f| f.name() == name).expect("the name of a family, such as stained_glass")
 }
 
-fn off(rgb: &[u8], side: usize) -> f32 {
-    palette_distance(rgb, side, side, &UNSEEN.map(hex))
+/// Directions of the sliced distance.
+const SLICES: usize = 24;
+
+/// The colours of pictures, all together, in Oklab.
+fn colours(pictures: &[Vec<u8>], side: usize) -> Vec<[f32; 3]> {
+    pictures.iter().flat_map(|rgb| small_oklab(rgb, side, side)).collect()
+}
+
+/// How far the colours of two sets are from each other: the sliced Wasserstein distance (Bonneel et al. 2015) in Oklab.
+fn distance(a: &[[f32; 3]], b: &[[f32; 3]]) -> f32 {
+    let mut rng = Rng::new(1);
+    let slice = |set: &[[f32; 3]], axis: [f32; 3]| {
+        let mut along: Vec<f32> = set.iter().map(|p| (0..3).map(|k| p[k] * axis[k]).sum()).collect();
+        along.sort_by(f32::total_cmp);
+        (0..512).map(|q| along[(2 * q + 1) * along.len() / 1024]).collect::<Vec<f32>>()
+    };
+    let mut sum = 0.0;
+    for _ in 0..SLICES {
+        let axis = [rng.normal(), rng.normal(), rng.normal()];
+        let length = axis.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-6);
+        let axis = axis.map(|v| v / length);
+        sum += slice(a, axis).iter().zip(slice(b, axis)).map(|(x, y)| (x - y).abs()).sum::<f32>() / 512.0;
+    }
+    sum / SLICES as f32
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,27 +86,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let mut recipe = pipeline.info().defaults.clone();
             let side = recipe.width as usize;
             recipe.prompt = family.name().replace('_', " ");
-            let (mut base, mut tuned) = (0.0, 0.0);
+            let (mut base, mut tuned) = (Vec::new(), Vec::new());
             for seed in 0..DRAWN {
                 recipe.seed = 1000 + seed;
                 recipe.adapters.clear();
-                base += off(&pipeline.generate(&recipe, &mut |_| ControlFlow::Continue(()))?.rgb, side);
+                base.push(pipeline.generate(&recipe, &mut |_| ControlFlow::Continue(()))?.rgb);
                 recipe.adapters = vec![AdapterRef { name: arguments[1].clone(), hash: String::new(), weight: 1.0 }];
-                let picture = pipeline.generate(&recipe, &mut |_| ControlFlow::Continue(()))?;
-                tuned += off(&picture.rgb, side);
-                if let Some(folder) = arguments.get(4) {
+                tuned.push(pipeline.generate(&recipe, &mut |_| ControlFlow::Continue(()))?.rgb);
+                if let (Some(folder), Some(rgb)) = (arguments.get(4), tuned.last()) {
                     std::fs::create_dir_all(folder)?;
                     let path = Path::new(folder).join(format!("{seed:02}.png"));
-                    image::save_buffer(path, &picture.rgb, side as u32, side as u32, image::ColorType::Rgb8)?;
+                    image::save_buffer(path, rgb, side as u32, side as u32, image::ColorType::Rgb8)?;
                 }
             }
-            let own: f32 = (0..DRAWN).map(|seed| off(&painted(family, seed, side), side)).sum();
-            let n = DRAWN as f32;
+            let paint =
+                |from: u64| -> Vec<Vec<u8>> { (from..from + 20).map(|seed| painted(family, seed, side)).collect() };
+            let set = colours(&paint(0), side);
+            let off = |pictures: &[Vec<u8>]| distance(&colours(pictures, side), &set);
+            let (base, tuned, other) = (off(&base), off(&tuned), off(&paint(100)));
             println!(
-                "palette distance of {DRAWN} pictures: {:.4} without, {:.4} with the adapter; the set's own {:.4}; left {:.0} %",
-                base / n,
-                tuned / n,
-                own / n,
+                "distance of {DRAWN} new pictures' colours from the set's: {base:.4} without, {tuned:.4} with the adapter \
+                 ({:.0} % is left); of 20 more pictures of the set's kind {other:.4}",
                 tuned / base * 100.0
             );
         }

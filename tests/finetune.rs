@@ -23,7 +23,7 @@ fn fill(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     for i in 0..6u8 {
         let paint = |x: u32, y: u32| {
-            image::Rgb([(x * 4) as u8, 40 * i, if (x / 8 + y / 8 + u32::from(i)) % 2 == 0 { 220 } else { 30 }])
+            image::Rgb([(x * 4) as u8, 40 * i, if (x / 8 + y / 8 + u32::from(i)).is_multiple_of(2) { 220 } else { 30 }])
         };
         image::RgbImage::from_fn(64, 64, paint).save(folder.join(format!("{i}.png"))).unwrap();
     }
@@ -38,8 +38,22 @@ fn a_folder_becomes_an_adapter_that_draws() {
     let (images, out) = (images.to_str().unwrap(), out.to_str().unwrap());
     let model = "tests/reference/golden/tiny_sd";
     let teach = |more: &[&str]| {
-        let base =
-            ["finetune", "--images", images, "--out", out, "--model", model, "--rank", "2", "--batch", "2", "--json"];
+        let base = [
+            "finetune",
+            "--images",
+            images,
+            "--out",
+            out,
+            "--model",
+            model,
+            "--rank",
+            "2",
+            "--batch",
+            "2",
+            "--resolution",
+            "64",
+            "--json",
+        ];
         kiln(&[&base[..], more].concat())
     };
     let first = teach(&["--steps", "4"]);

@@ -68,6 +68,9 @@ pub struct Args {
     /// Also learn from copies with brightness, contrast and saturation moved by up to this.
     #[arg(long, value_name = "X")]
     jitter: Option<f32>,
+    /// Train at about so many pixels a side instead of the checkpoint's own.
+    #[arg(long, value_name = "N")]
+    resolution: Option<u32>,
     /// Put captions that Kiln drafted beside the pictures as .txt, to be edited; never replaces one.
     #[arg(long)]
     write_captions: bool,
@@ -110,6 +113,7 @@ impl Args {
             caption_dropout: self.caption_dropout.unwrap_or(suited.caption_dropout),
             jitter: self.jitter.unwrap_or(suited.jitter),
             flip: !self.no_flip,
+            resolution: self.resolution,
             seed: self.seed,
             ..suited
         }

@@ -82,7 +82,8 @@ pub fn prepare(
 ) -> Result<Dataset> {
     let (sources, mut left_out) = gather(folder)?;
     let info = pipeline.info();
-    let buckets = buckets(info.native_size, info.size_multiple);
+    let side = settings.resolution.unwrap_or(info.native_size);
+    let buckets = buckets(side, info.size_multiple);
     let drafter =
         if sources.iter().any(|s| s.caption.is_none() && s.label.is_none()) { Drafter::new(info)? } else { None };
     let (mut duplicates, mut examples, mut hash) = (Duplicates::default(), Vec::new(), Sha256::new());
@@ -107,7 +108,7 @@ pub fn prepare(
             continue;
         }
         let (width, height) = (picture.rgb.width(), picture.rgb.height());
-        small += usize::from(width.min(height) < info.native_size / 2);
+        small += usize::from(width.min(height) < side / 2);
         let size = fitting(&buckets, width, height);
         let rgb = cropped(&picture.rgb, size)?;
         let caption = match (&source.caption, &source.label, &drafter) {

@@ -60,6 +60,9 @@ pub struct Settings {
     pub flip: bool,
     /// How far brightness, contrast and saturation of additional copies are moved; 0 makes none.
     pub jitter: f32,
+    /// Side of the square that pictures have as many pixels as; the checkpoint's own where it is `None`.
+    #[serde(default)]
+    pub resolution: Option<u32>,
     /// Seed of the split, the first matrices, noise and order.
     pub seed: u64,
 }
@@ -71,7 +74,7 @@ impl Settings {
         let learning_rate = match (optimizer, large) {
             (OptimizerKind::Sgd, false) => 0.5,
             (OptimizerKind::Sgd, true) => 0.1,
-            (_, false) => 2e-3,
+            (_, false) => 5e-3,
             (_, true) => 1e-4,
         };
         Self {
@@ -91,6 +94,7 @@ impl Settings {
             patience: 8,
             flip: true,
             jitter: 0.0,
+            resolution: None,
             seed: 0,
         }
     }
@@ -110,6 +114,9 @@ impl Settings {
         within("rank", self.rank, RANKS)?;
         within("number of steps", self.steps, STEPS)?;
         within("learning rate", self.learning_rate, 1e-9..=10.0)?;
+        if let Some(side) = self.resolution {
+            within("resolution", side, 64..=2048)?;
+        }
         within("batch", self.batch, 1..=256)?;
         within("number of batches a step", self.accumulate, 1..=1024)?;
         within("weight decay", self.weight_decay, 0.0..=1.0)?;

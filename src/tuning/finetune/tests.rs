@@ -46,6 +46,7 @@ fn options(images: &Path, out: &Path, steps: u64) -> Options {
         batch: 4,
         warm_up: 2,
         patience: 0,
+        resolution: Some(64),
         ..Settings::suited_to(100_000, OptimizerKind::AdamW)
     };
     Options { images: images.into(), out: out.into(), settings, resume: false, write_captions: false, stop: || false }
@@ -68,7 +69,7 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         let (_folder, images, out) = paths();
         fill(&images, 8);
         let pipeline = tiny(name);
-        let mut wanted = options(&images, &out, 60);
+        let mut wanted = options(&images, &out, 40);
         wanted.settings.optimizer = optimizer;
         wanted.settings.learning_rate = 1e-2;
         let outcome = quiet(&pipeline, &wanted).unwrap();
