@@ -85,7 +85,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
     refused(&["generate", "--prompt", "x", "--out", out, "--model", file], 1, &[file]);
     refused(&["generate", "--prompt", "x", "--out", out, "--init", missing], 1, &[missing]);
     refused(&["generate", "--prompt", "x", "--lora", "a.safetensors"], 1, &["LoRA"]);
-    refused(&["finetune", "--images", ".", "--out", "x.safetensors"], 1, &["cannot fine-tune yet"]);
+    refused(&["finetune", "--images", missing, "--out", "x.safetensors"], 1, &["no folder", missing]);
     refused(&["serve"], 1, &["cannot lend"]);
     refused(&["inspect", missing], 1, &[missing]);
     refused(&["inspect", file], 1, &[file]);

@@ -1,14 +1,23 @@
-//! `kiln finetune`: not in this build yet.
+//! `kiln finetune`: teaches a checkpoint from a folder of pictures.
 
 use super::Device;
+use super::output::{Output, duration};
+use kiln::pipeline::Pipeline;
+use kiln::pipeline::device::{DeviceChoice, select};
+use kiln::tuning::finetune::{Event, LossKind, Options, Outcome, Settings, run as teach};
+use kiln::tuning::optimizer::OptimizerKind;
 use kiln::{Error, Result};
+use serde_json::json;
 use std::path::PathBuf;
+
+/// Files that are named on standard error; `--json` names all.
+const NAMED: usize = 10;
 
 /// Teach a checkpoint a style or your taste.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("examples").required(true).args(["images", "ratings"])))]
 pub struct Args {
-    /// Folder of pictures to learn from.
+    /// Folder of pictures to learn from: sub-folders are labels, a .txt beside a picture is its caption.
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// Library whose ratings to learn from.
@@ -22,19 +31,52 @@ pub struct Args {
     model: String,
     /// Rank of the adapter.
     #[arg(long, value_name = "R", default_value_t = 8)]
-    rank: u32,
+    rank: usize,
     /// Training steps.
     #[arg(long, value_name = "N", default_value_t = 500)]
-    steps: u32,
+    steps: u64,
     /// What to make small.
     #[arg(long, default_value = "mse", value_parser = ["mse", "perceptual", "adversarial"])]
     loss: String,
     /// How to walk.
     #[arg(long, default_value = "adamw", value_parser = ["adamw", "adam", "sgd"])]
     optimizer: String,
-    /// Learning rate.
-    #[arg(long, value_name = "X", default_value_t = 1e-4)]
-    lr: f64,
+    /// Peak learning rate; what suits optimiser and checkpoint unless given.
+    #[arg(long, value_name = "X")]
+    lr: Option<f32>,
+    /// Pictures at once; 8, or 1 for large checkpoints.
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Batches whose gradients make one step; 1, or 4 for large checkpoints.
+    #[arg(long, value_name = "N")]
+    accumulate: Option<usize>,
+    /// Weight decay of the adapter's matrices.
+    #[arg(long, value_name = "X")]
+    weight_decay: Option<f32>,
+    /// Share of the pictures held out to measure by.
+    #[arg(long, value_name = "X")]
+    held_out: Option<f32>,
+    /// End after so many checks without a better one; 0 never.
+    #[arg(long, value_name = "N")]
+    patience: Option<u32>,
+    /// Share of the examples that are shown without their caption.
+    #[arg(long, value_name = "X")]
+    caption_dropout: Option<f32>,
+    /// Never mirror a picture (for lettering and faces that know left from right).
+    #[arg(long)]
+    no_flip: bool,
+    /// Also learn from copies with brightness, contrast and saturation moved by up to this.
+    #[arg(long, value_name = "X")]
+    jitter: Option<f32>,
+    /// Train at about so many pixels a side instead of the checkpoint's own.
+    #[arg(long, value_name = "N")]
+    resolution: Option<u32>,
+    /// Put captions that Kiln drafted beside the pictures as .txt, to be edited; never replaces one.
+    #[arg(long)]
+    write_captions: bool,
+    /// Seed of the split, the first weights, the noise and the order.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Go on where an earlier call stopped.
     #[arg(long)]
     resume: bool,
@@ -46,7 +88,140 @@ pub struct Args {
     json: bool,
 }
 
+impl Args {
+    fn settings(&self, parameters: u64) -> Settings {
+        let optimizer = match self.optimizer.as_str() {
+            "adam" => OptimizerKind::Adam,
+            "sgd" => OptimizerKind::Sgd,
+            _ => OptimizerKind::AdamW,
+        };
+        let suited = Settings::suited_to(parameters, optimizer);
+        Settings {
+            rank: self.rank,
+            steps: self.steps,
+            loss: match self.loss.as_str() {
+                "perceptual" => LossKind::Perceptual,
+                "adversarial" => LossKind::Adversarial,
+                _ => LossKind::Mse,
+            },
+            learning_rate: self.lr.unwrap_or(suited.learning_rate),
+            batch: self.batch.unwrap_or(suited.batch),
+            accumulate: self.accumulate.unwrap_or(suited.accumulate),
+            weight_decay: self.weight_decay.unwrap_or(suited.weight_decay),
+            held_out: self.held_out.unwrap_or(suited.held_out),
+            patience: self.patience.unwrap_or(suited.patience),
+            caption_dropout: self.caption_dropout.unwrap_or(suited.caption_dropout),
+            jitter: self.jitter.unwrap_or(suited.jitter),
+            flip: !self.no_flip,
+            resolution: self.resolution,
+            seed: self.seed,
+            ..suited
+        }
+    }
+}
+
 /// Runs the command.
-pub fn run(_args: Args) -> Result<()> {
-    Err(Error::failed("This build of Kiln cannot fine-tune yet: a later version will."))
+pub fn run(args: Args, output: &Output) -> Result<()> {
+    let Some(images) = args.images.clone() else {
+        return Err(Error::failed(
+            "Kiln cannot fine-tune from ratings yet; kiln generate --taste LIBRARY follows them without training.",
+        ));
+    };
+    // Before a model is loaded: what is out of range for every checkpoint.
+    args.settings(0).check()?;
+    if !images.is_dir() {
+        let message = format!("There is no folder {}; name one that holds pictures.", images.display());
+        return Err(Error::failed(message));
+    }
+    let device = match &args.device {
+        Device::Auto => select(DeviceChoice::Auto)?,
+        Device::Cpu => select(DeviceChoice::Cpu)?,
+        Device::Gpu => select(DeviceChoice::Gpu)?,
+        remote @ Device::Remote(_) => return super::check_device(remote),
+    };
+    super::stop_on_ctrl_c();
+    let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
+    let options = Options {
+        images,
+        out: args.out.clone(),
+        settings: args.settings(pipeline.info().parameters),
+        resume: args.resume,
+        write_captions: args.write_captions,
+        stop: super::cancelled,
+    };
+    let outcome = teach(&pipeline, &options, &mut |event| tell(&event, output))?;
+    finish(&options, &outcome, output)
+}
+
+/// Says how it goes.
+fn tell(event: &Event, output: &Output) -> Result<()> {
+    match event {
+        Event::Preparing(p) => {
+            output.progress(&format!(
+                "Preparing picture {} of {}, {} left",
+                p.done + 1,
+                p.of,
+                duration(p.seconds_left.into())
+            ));
+            output.event(&json!({"event": "preparing", "done": p.done, "of": p.of, "seconds_left": p.seconds_left}))
+        }
+        Event::Prepared { learnt, held_out, left_out, notices, layers: (layers, weights) } => {
+            for file in left_out.iter().take(NAMED) {
+                output.notice(&format!("Left out {}: {}.", file.path.display(), file.why));
+            }
+            if left_out.len() > NAMED {
+                output.notice(&format!("… and {} more files.", left_out.len() - NAMED));
+            }
+            notices.iter().for_each(|notice| output.notice(notice));
+            output.notice(&format!(
+                "Learning from {learnt} pictures, {held_out} held out; {layers} layers, {weights} weights."
+            ));
+            output.event(&json!({
+                "event": "prepared", "learnt": learnt, "held_out": held_out, "left_out": left_out, "layers": layers,
+                "weights": weights,
+            }))
+        }
+        Event::Base { held_out } => output.event(&json!({"event": "base", "held_out_loss": held_out})),
+        Event::Step { step, of, loss, seconds_left } => {
+            let left = duration((*seconds_left).into());
+            output.progress(&format!("Step {step} of {of}: loss {loss:.4}, {left} left"));
+            output.event(&json!({
+                "event": "step", "step": step, "of": of, "loss": loss, "seconds_left": seconds_left,
+            }))
+        }
+        Event::Checked { point, best } => {
+            if let Some(held_out) = point.held_out {
+                let mark = if *best { ", the best so far" } else { "" };
+                output.progress(&format!("Step {}: held-out loss {held_out:.4}{mark}", point.step));
+            }
+            output.event(&json!({
+                "event": "check", "step": point.step, "loss": point.loss, "held_out_loss": point.held_out, "best": best,
+            }))
+        }
+    }
+}
+
+fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
+    let card = &outcome.card;
+    let evidence = card.evidence.as_ref();
+    let event = json!({
+        "event": "done", "path": options.out, "steps": outcome.steps, "kept_step": card.step, "stopped": outcome.stopped,
+        "early": outcome.early, "seconds": outcome.seconds, "evidence": evidence,
+    });
+    output.close_line();
+    output.result(&event, || {
+        let how = match (outcome.stopped, outcome.early) {
+            (true, _) => "Stopped; --resume goes on. ",
+            (false, true) => "Ended early: nothing became better. ",
+            _ => "",
+        };
+        let proof = evidence.map_or("No pictures were held out, so nothing proves a gain.".into(), |e| e.sentence());
+        format!(
+            "{how}{} steps in {}; the adapter of step {} is in {}. {proof}",
+            outcome.steps,
+            duration(outcome.seconds.into()),
+            card.step,
+            options.out.display()
+        )
+    })
 }

@@ -29,7 +29,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Generate(Box<generate::Args>),
-    Finetune(finetune::Args),
+    Finetune(Box<finetune::Args>),
     Train(train::Args),
     Evaluate(evaluate::Args),
     Inspect(inspect::Args),
@@ -77,7 +77,7 @@ fn dispatch(command: Option<Command>, output: &Output) -> Result<()> {
     match command {
         None => studio(),
         Some(Command::Generate(args)) => generate::run(*args, output),
-        Some(Command::Finetune(args)) => finetune::run(args),
+        Some(Command::Finetune(args)) => finetune::run(*args, output),
         Some(Command::Train(args)) => train::run(args, output),
         Some(Command::Evaluate(args)) => evaluate::run(args, output),
         Some(Command::Inspect(args)) => inspect::run(args, output),

@@ -275,6 +275,25 @@ impl AutoencoderKl {
         (mean, logvar)
     }
 
+    /// What the decoder makes of `z` (`[n, h', w', latent]`, after unscaling) on its first stages, where pictures are still
+    /// small: `[n, h', w', c]` twice.
+    pub fn features(&self, z: Tensor<4>) -> Vec<Tensor<4>> {
+        let d = &self.decoder;
+        let z = match &self.post_quant_conv {
+            Some(conv) => conv.forward(z),
+            None => z,
+        };
+        let mut h = d.mid_block.forward(d.conv_in.forward(z));
+        let mut found = vec![h.clone()];
+        if let Some(block) = d.up_blocks.first() {
+            for resnet in &block.resnets {
+                h = resnet.forward(h, None);
+            }
+            found.push(h);
+        }
+        found
+    }
+
     /// `z`: `[n, h', w', latent]` after unscaling. Returns `[n, h, w, 3]`, about -1..=1.
     pub fn decode(&self, z: Tensor<4>) -> Tensor<4> {
         let d = &self.decoder;

@@ -51,7 +51,7 @@ impl Pipeline {
     }
 
     /// A prompt as `[1, tokens, width]`, with its weights; `clip_skip` counts the text encoder's layers from its end.
-    fn encode_text(&self, prompt: &str, clip_skip: u32) -> Result<Tensor<3>> {
+    pub(super) fn encode_text(&self, prompt: &str, clip_skip: u32) -> Result<Tensor<3>> {
         let key = format!("{clip_skip} {prompt}");
         let mut kept = self.encodings.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(i) = kept.iter().position(|(p, _)| *p == key) {

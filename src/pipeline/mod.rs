@@ -7,6 +7,7 @@ pub mod extras;
 mod generate;
 mod guidance;
 mod load;
+mod parts;
 mod pixels;
 pub mod prompt;
 mod source;

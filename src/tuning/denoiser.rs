@@ -3,7 +3,7 @@
 use super::autoencoder::{self, HELD_OUT, write_sheet};
 use super::ember::{self, LatentStatistics};
 use super::latents::{self, Example, Item, SIZE, encode};
-use super::optimizer::{Optimizer, OptimizerConfig};
+use super::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
 use super::shards::Shards;
 use super::train::{Budget, Observe, Options, Progress, schedule};
 use crate::corpus::rng::Rng;
@@ -98,7 +98,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         }
     }
     let mut optimizer =
-        Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, muon: true, ..Default::default() });
+        Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, kind: OptimizerKind::Muon, ..Default::default() });
     let state = options.out.join("denoiser.state.safetensors");
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;

@@ -1,8 +1,9 @@
-//! Losses, optimisers and the loop that trains Ember.
+//! Losses, optimisers, the loop that trains Ember, and the one that teaches a checkpoint from a person's own pictures.
 
 pub mod autoencoder;
 pub mod denoiser;
 pub mod ember;
+pub mod finetune;
 pub mod latents;
 mod muon;
 pub mod optimizer;

@@ -1,8 +1,8 @@
-//! AdamW, and Muon for inner matrices, with a moving average of the weights, over any burn module, resumable from a safetensors
-//! file.
+//! AdamW, Muon for inner matrices, Adam or gradient descent with momentum, and a moving average of the weights, over any burn
+//! module; resumable from a safetensors file.
 
 use super::muon;
-use crate::kernels::cpu::optimizer::{AdamW, adamw, sum_of_squares};
+use crate::kernels::cpu::optimizer::{AdamW, Sgd, adamw, sgd, sum_of_squares};
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
@@ -11,26 +11,42 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 
+/// How gradients become steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam whose weight decay does not go through the moments (Loshchilov and Hutter 2019, arXiv:1711.05101).
+    #[default]
+    AdamW,
+    /// Adam whose weight decay is a part of the gradient (Kingma and Ba 2015, arXiv:1412.6980).
+    Adam,
+    /// Stochastic gradient descent with momentum `beta1` (Polyak 1964).
+    Sgd,
+    /// Muon for inner matrices (Jordan et al. 2024), AdamW for the rest.
+    Muon,
+}
+
 /// What does not change from step to step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OptimizerConfig {
-    /// Decay of the mean gradient, 0..1.
+    /// How gradients become steps.
+    #[serde(default)]
+    pub kind: OptimizerKind,
+    /// Decay of the mean gradient, 0..1; the momentum of gradient descent.
     pub beta1: f32,
     /// Decay of the mean squared gradient, 0..1.
     pub beta2: f32,
-    /// Decoupled weight decay.
+    /// Weight decay; decoupled for AdamW.
     pub weight_decay: f32,
     /// Gradients with a larger global norm are scaled down to it.
     pub clip_norm: f32,
     /// Decay of the moving average of the weights once warm, 0..1.
     pub ema: f32,
-    /// Inner matrices are moved by Muon instead of AdamW.
-    pub muon: bool,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, weight_decay: 1e-4, clip_norm: 1.0, ema: 0.999, muon: false }
+        Self { kind: OptimizerKind::AdamW, beta1: 0.9, beta2: 0.99, weight_decay: 1e-4, clip_norm: 1.0, ema: 0.999 }
     }
 }
 
@@ -182,18 +198,28 @@ impl Optimizer {
             let Some(gradient) = gradient else { continue };
             // Norm scales, biases and other vectors are not decayed.
             let weight_decay = if slot.shape.len() > 1 { c.weight_decay } else { 0.0 };
-            let constants = AdamW { weight_decay, ..constants };
-            let matrix = if c.muon { muon::matrix(&slot.name, &slot.shape) } else { None };
-            let Slot { weight, mean, square, average, .. } = slot;
-            match matrix {
-                Some(size) => {
+            let Slot { name, shape, weight, mean, square, average } = slot;
+            match c.kind {
+                OptimizerKind::Muon if let Some(size) = muon::matrix(name, shape) => {
                     let step = muon::direction(gradient, mean, size);
                     for ((w, a), s) in weight.iter_mut().zip(average).zip(step) {
                         *w -= lr * (s + weight_decay * *w);
                         *a = constants.ema * *a + (1.0 - constants.ema) * *w;
                     }
                 }
-                None => adamw(weight, gradient, mean, square, average, &constants),
+                OptimizerKind::AdamW | OptimizerKind::Muon => {
+                    adamw(weight, gradient, mean, square, average, &AdamW { weight_decay, ..constants });
+                }
+                OptimizerKind::Adam => {
+                    let pull = weight_decay / constants.grad_scale;
+                    let gradient: Vec<f32> = gradient.iter().zip(&*weight).map(|(g, w)| g + pull * w).collect();
+                    adamw(weight, &gradient, mean, square, average, &constants);
+                }
+                OptimizerKind::Sgd => {
+                    let AdamW { grad_scale, ema, .. } = constants;
+                    let constants = Sgd { lr, momentum: c.beta1, weight_decay, grad_scale, ema };
+                    sgd(weight, gradient, mean, average, &constants);
+                }
             }
         }
         norm
@@ -215,6 +241,14 @@ impl Optimizer {
 
     /// Writes everything that [`Optimizer::restore`] needs; replaces the file atomically.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.save_with(path, &[])
+    }
+
+    /// The same with notes in the file's header, which `Weights::note` reads.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_with(&self, path: &Path, notes: &[(&str, &str)]) -> Result<()> {
         let mut tensors = Vec::new();
         for slot in &self.slots {
             for (part, values) in
@@ -225,7 +259,8 @@ impl Optimizer {
                 tensors.push((format!("{}:{part}", slot.name), view));
             }
         }
-        let header = HashMap::from([("step".to_string(), self.step.to_string())]);
+        let mut header: HashMap<String, String> = notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        header.insert("step".into(), self.step.to_string());
         let partial = path.with_extension("tmp");
         safetensors::serialize_to_file(tensors, Some(header), &partial)
             .map_err(|e| Error::io("write the training state", &partial, e))?;
@@ -325,6 +360,30 @@ mod tests {
         assert_eq!(second.steps(), 60);
         let (_, resumed) = fit(fresh, &mut second, 300, &device);
         assert_eq!(resumed, straight);
+    }
+
+    #[test]
+    fn every_kind_takes_torchs_steps() {
+        // One weight of 1, gradients 0.5 and then -0.25: torch.optim's AdamW, Adam and SGD with lr 0.1, weight decay 0.1,
+        // betas (0.9, 0.99), momentum 0.9.
+        let device = Device::flex().autodiff();
+        for (kind, wanted) in [
+            (OptimizerKind::AdamW, [0.89, 0.854_43]),
+            (OptimizerKind::Adam, [0.9, 0.854_351_64]),
+            (OptimizerKind::Sgd, [0.94, 0.901_6]),
+        ] {
+            let model = Line {
+                slope: Param::from_tensor(Tensor::ones([1, 1], &device)),
+                offset: Param::from_tensor(Tensor::zeros([1], &device)),
+            };
+            let config = OptimizerConfig { kind, weight_decay: 0.1, clip_norm: 100.0, ..Default::default() };
+            let mut optimizer = Optimizer::new(&model, config);
+            for (gradient, wanted) in [0.5, -0.25].into_iter().zip(wanted) {
+                optimizer.apply(&[Some(vec![gradient]), None], 0.1);
+                let ours = optimizer.slots[0].weight[0];
+                assert!((ours - wanted).abs() < 1e-5, "{kind:?} {ours} {wanted}");
+            }
+        }
     }
 
     #[test]

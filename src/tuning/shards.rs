@@ -22,7 +22,15 @@ pub struct Shards<M> {
 impl<M: Module + Sync> Shards<M> {
     /// As many shards as the CPU has cores and `batch` can be split into, none smaller than 4; one on any other device.
     pub fn new(module: &M, device: &Device, batch: usize) -> Result<Self> {
-        let wanted = if on_cpu(device) { rayon::current_num_threads().min(batch / 4).max(1) } else { 1 };
+        Self::at_least(module, device, batch, 4)
+    }
+
+    /// The same, none smaller than `least`.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn at_least(module: &M, device: &Device, batch: usize, least: usize) -> Result<Self> {
+        let wanted = if on_cpu(device) { rayon::current_num_threads().min(batch / least.max(1)).max(1) } else { 1 };
         // Equal shares make the mean of the shards' losses the loss of the batch.
         let count = (1..=wanted).rev().find(|n| batch.is_multiple_of(*n)).unwrap_or(1);
         Self::of(module, count)
@@ -90,7 +98,8 @@ impl<M: Module + Sync> Shards<M> {
     }
 }
 
-fn add(sum: &mut Gradients, more: Gradients) {
+/// Adds gradients of the same weights to a sum of them.
+pub fn add(sum: &mut Gradients, more: Gradients) {
     for (sum, more) in sum.iter_mut().zip(more) {
         match (sum, more) {
             (Some(sum), Some(more)) => sum.iter_mut().zip(more).for_each(|(a, b)| *a += b),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 
@@ -25,11 +26,13 @@ def class_vector(kiln, sliders):
 
 
 @torch.no_grad()
-def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, size=None):
+def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, size=None, lora=None):
     kiln = json.loads((Path(folder) / "kiln.json").read_text())
     tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
     text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", torch_dtype=torch.float32).eval()
     unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32).eval()
+    if lora:
+        unet.load_lora_adapter(load_file(lora), prefix="unet")
     vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32).eval()
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
     length = text.config.max_position_embeddings

@@ -91,6 +91,20 @@ pub fn rank(rgb: &[u8], width: usize, height: usize, palette: &PaletteChoice) ->
     1 + PaletteChoice::all_plain().iter().filter(|other| *other != palette && off(other) <= own).count()
 }
 
+/// The palette or colour of [`PaletteChoice::all_plain`] that is nearest to an RGB8 picture, and how far it is: 0.03 is near, 0.1 far.
+pub fn nearest(rgb: &[u8], width: usize, height: usize) -> Option<(PaletteChoice, f32)> {
+    let found = dominant(rgb, width, height);
+    if found.is_empty() {
+        return None;
+    }
+    let all = PaletteChoice::all_plain().into_iter().map(|choice| {
+        let colours: Vec<Colour> = choice.colours().into_iter().map(weighed).collect();
+        let off = distance(&found, &colours);
+        (choice, off)
+    });
+    all.min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
 /// Number of palettes among which [`rank`] places one.
 pub fn palettes() -> usize {
     PaletteChoice::all_plain().len()

@@ -3,12 +3,12 @@
 //! The painter is the ground truth: whatever is asked of the model is also asked of the painter, so that each number
 //! stands beside what a perfect model would reach.
 
-mod colours;
+pub mod colours;
 mod desk;
 mod diverse;
 mod natural;
 mod plan;
-mod reference;
+pub mod reference;
 mod report;
 mod sliders;
 mod speed;

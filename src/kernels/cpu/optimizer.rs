@@ -1,4 +1,4 @@
-//! One pass of AdamW over a parameter, instead of a dozen tensor operations.
+//! One pass of an optimiser over a parameter, instead of a dozen tensor operations.
 
 use rayon::prelude::*;
 
@@ -51,6 +51,30 @@ pub fn adamw(weight: &mut [f32], grad: &[f32], mean: &mut [f32], square: &mut [f
                 },
             )
         });
+}
+
+/// Constants of one step of gradient descent with momentum (Polyak 1964), as `torch.optim.SGD` takes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sgd {
+    /// Learning rate.
+    pub lr: f32,
+    /// Share of the last velocity that is kept.
+    pub momentum: f32,
+    /// Added to the gradient, times the weight.
+    pub weight_decay: f32,
+    /// The gradient is multiplied by this first (clipping).
+    pub grad_scale: f32,
+    /// Decay of the exponential moving average of the weights.
+    pub ema: f32,
+}
+
+/// Updates `weight`, its velocity and its moving average in place.
+pub fn sgd(weight: &mut [f32], grad: &[f32], velocity: &mut [f32], average: &mut [f32], c: &Sgd) {
+    for (((w, g), v), a) in weight.iter_mut().zip(grad).zip(velocity).zip(average) {
+        *v = c.momentum * *v + g * c.grad_scale + c.weight_decay * *w;
+        *w -= c.lr * *v;
+        *a = c.ema * *a + (1.0 - c.ema) * *w;
+    }
 }
 
 /// Sum of squares.

@@ -78,7 +78,15 @@ fn what_is_saved_is_opened_and_applied() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("made.safetensors");
     let (a, b) = (numbers(6 * 2, 4), numbers(2 * 4, 5));
-    let layer = Trained { part: Part::Unet, path: "to_out.0".into(), a: a.clone(), b: b.clone(), rank: 2, alpha: 5.0 };
+    let layer = Trained {
+        part: Part::Unet,
+        path: "to_out.0".into(),
+        a: a.clone(),
+        b: b.clone(),
+        rank: 2,
+        alpha: 5.0,
+        kernel: None,
+    };
     save(std::slice::from_ref(&layer), &[("base", "tiny")], &path).unwrap();
     let weights = crate::model::checkpoint::Weights::open(&path).unwrap();
     assert_eq!(weights.shape("unet.to_out.0.lora_A.weight"), Some(&[2, 6][..]));

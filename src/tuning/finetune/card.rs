@@ -1,0 +1,138 @@
+//! The training card: what an adapter's file says of where it came from, and whether it is a gain.
+
+use super::exam::mean;
+use super::settings::Settings;
+use serde::{Deserialize, Serialize};
+
+/// The header's entry that holds the card.
+pub const NOTE: &str = "kiln_training";
+
+/// A point of the curves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps done.
+    pub step: u64,
+    /// Mean training loss since the last point.
+    pub loss: f32,
+    /// Held-out loss of the averaged adapter.
+    pub held_out: Option<f32>,
+}
+
+/// What held-out pictures say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Held-out loss of the checkpoint alone.
+    pub base: f32,
+    /// With the adapter that was kept.
+    pub tuned: f32,
+    /// `1 - tuned / base`.
+    pub gain: f32,
+    /// Lower and upper end of the 95 % interval of the gain, from the paired differences of all answers.
+    pub interval: (f32, f32),
+    /// Questions that were asked.
+    pub questions: usize,
+    /// Whether the whole interval is above zero and the gain is a hundredth at least.
+    pub is_gain: bool,
+}
+
+impl Evidence {
+    /// From errors of the same questions before and after; `None` when nothing was asked.
+    pub fn of(base: &[f32], tuned: &[f32]) -> Option<Self> {
+        let n = base.len();
+        if n == 0 || n != tuned.len() {
+            return None;
+        }
+        let (before, after) = (mean(base), mean(tuned));
+        let differences: Vec<f32> = base.iter().zip(tuned).map(|(b, t)| b - t).collect();
+        let middle = before - after;
+        let variance = differences.iter().map(|d| (d - middle).powi(2)).sum::<f32>() / (n.max(2) - 1) as f32;
+        let reach = 1.96 * (variance / n as f32).sqrt();
+        let over = before.max(1e-12);
+        let interval = ((middle - reach) / over, (middle + reach) / over);
+        let gain = middle / over;
+        Some(Self {
+            base: before,
+            tuned: after,
+            gain,
+            interval,
+            questions: n,
+            is_gain: gain >= 0.01 && interval.0 > 0.0,
+        })
+    }
+
+    /// One sentence.
+    pub fn sentence(&self) -> String {
+        let percent = |v: f32| format!("{:.1} %", v * 100.0);
+        let numbers = format!("{:.4} with the adapter, {:.4} without", self.tuned, self.base);
+        let (low, high) = (percent(self.interval.0), percent(self.interval.1));
+        if self.is_gain {
+            format!("Held-out loss fell by {} (95 % interval {low} to {high}): {numbers}.", percent(self.gain))
+        } else {
+            format!(
+                "No gain: the held-out loss changed by {} (95 % interval of the fall {low} to {high}): {numbers}. \
+                 Try more pictures, other captions or more steps.",
+                percent(-self.gain)
+            )
+        }
+    }
+}
+
+/// The card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Version of Kiln.
+    pub kiln: String,
+    /// Name of the checkpoint.
+    pub base: String,
+    /// SHA-256 of its weights.
+    pub base_hash: String,
+    /// SHA-256 of the pictures and captions.
+    pub data_hash: String,
+    /// Pictures learnt from.
+    pub learnt: usize,
+    /// Pictures held out.
+    pub held_out: usize,
+    /// The captions that occur most, with their numbers.
+    pub captions: Vec<(String, usize)>,
+    /// How it was trained.
+    pub settings: Settings,
+    /// The step whose adapter was kept.
+    pub step: u64,
+    /// The curves.
+    pub curve: Vec<Point>,
+    /// What held-out pictures say; `None` when none were held out.
+    pub evidence: Option<Evidence>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The card of the file that was written.
+    pub card: Card,
+    /// Steps done.
+    pub steps: u64,
+    /// Whether the person stopped it.
+    pub stopped: bool,
+    /// Whether it ended because nothing became better.
+    pub early: bool,
+    /// Seconds of this run.
+    pub seconds: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_is_only_what_the_interval_allows() {
+        let base: Vec<f32> = (0..40).map(|i| 1.0 + (i % 7) as f32 * 0.1).collect();
+        let lower: Vec<f32> = base.iter().map(|b| b * 0.8).collect();
+        let evidence = Evidence::of(&base, &lower).unwrap();
+        assert!(evidence.is_gain && (evidence.gain - 0.2).abs() < 1e-3, "{evidence:?}");
+        assert!(evidence.sentence().contains("fell by 20.0 %"), "{}", evidence.sentence());
+        let noisy: Vec<f32> = base.iter().enumerate().map(|(i, b)| b + if i % 2 == 0 { 0.3 } else { -0.31 }).collect();
+        let evidence = Evidence::of(&base, &noisy).unwrap();
+        assert!(!evidence.is_gain && evidence.sentence().starts_with("No gain"), "{evidence:?}");
+        assert_eq!(Evidence::of(&[], &[]), None);
+    }
+}

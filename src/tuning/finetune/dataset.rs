@@ -1,0 +1,206 @@
+//! Pictures as latents with captions, some of them held out.
+
+use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
+use super::captions::Drafter;
+use super::gather::{Duplicates, LeftOut, Source, decode, gather};
+use super::settings::Settings;
+use crate::corpus::rng::Rng;
+use crate::library::files::write_unless_taken;
+use crate::pipeline::Pipeline;
+use crate::{Error, Result};
+use half::f16;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Fewer pictures than this are all learnt from: nothing can be held out.
+pub const FEWEST_FOR_PROOF: usize = 4;
+/// Most pictures that are held out.
+const MOST_HELD_OUT: usize = 64;
+/// Coloured copies of each picture, where they are wanted.
+const COLOURED: u64 = 2;
+
+/// One picture, ready to learn from.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it shows; may be empty.
+    pub caption: String,
+    /// Width and height of its latents.
+    pub size: (usize, usize),
+    /// Scaled latents `[h, w, c]`: as it is, then mirrored and coloured ones.
+    pub latents: Vec<Vec<f16>>,
+    /// How often it counts.
+    pub repeats: u32,
+}
+
+impl Example {
+    /// A latent as f32.
+    pub fn latent(&self, variant: usize) -> Vec<f32> {
+        self.latents.get(variant).or(self.latents.first()).into_iter().flatten().map(|v| v.to_f32()).collect()
+    }
+}
+
+/// What a folder became.
+#[derive(Debug)]
+pub struct Dataset {
+    /// Pictures that are learnt from.
+    pub learnt: Vec<Example>,
+    /// Pictures that are only asked about.
+    pub held_out: Vec<Example>,
+    /// Files that are not used, and why.
+    pub left_out: Vec<LeftOut>,
+    /// What the person should know, in sentences.
+    pub notices: Vec<String>,
+    /// SHA-256 of files, captions and what was made of them, hexadecimal.
+    pub hash: String,
+}
+
+/// How far the preparation is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Preparing {
+    /// Files done.
+    pub done: usize,
+    /// Files in all.
+    pub of: usize,
+    /// Seconds left at the pace so far.
+    pub seconds_left: f32,
+}
+
+/// Prepares a folder for a checkpoint; `write_captions` puts drafted captions beside the pictures, so that they can be edited.
+/// `observe` answers false to stop.
+///
+/// # Errors
+/// When the folder holds no usable picture, a caption cannot be written, or it was stopped.
+pub fn prepare(
+    folder: &Path,
+    pipeline: &Pipeline,
+    settings: &Settings,
+    write_captions: bool,
+    observe: &mut dyn FnMut(Preparing) -> bool,
+) -> Result<Dataset> {
+    let (sources, mut left_out) = gather(folder)?;
+    let info = pipeline.info();
+    let side = settings.resolution.unwrap_or(info.native_size);
+    let buckets = buckets(side, info.size_multiple);
+    let drafter =
+        if sources.iter().any(|s| s.caption.is_none() && s.label.is_none()) { Drafter::new(info)? } else { None };
+    let (mut duplicates, mut examples, mut hash) = (Duplicates::default(), Vec::new(), Sha256::new());
+    let (mut small, mut silent, mut drafted) = (0, 0, 0);
+    let began = Instant::now();
+    for (done, source) in sources.iter().enumerate() {
+        let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
+        let seconds_left = pace * (sources.len() - done) as f32;
+        if !observe(Preparing { done, of: sources.len(), seconds_left }) {
+            return Err(Error::cancelled());
+        }
+        let picture = match decode(&source.path) {
+            Ok(picture) => picture,
+            Err(why) => {
+                left_out.push(LeftOut { path: source.path.clone(), why });
+                continue;
+            }
+        };
+        if let Some(earlier) = duplicates.earlier(&source.path, &picture) {
+            let why = format!("it shows the same as {}", earlier.display());
+            left_out.push(LeftOut { path: source.path.clone(), why });
+            continue;
+        }
+        let (width, height) = (picture.rgb.width(), picture.rgb.height());
+        small += usize::from(width.min(height) < side / 2);
+        let size = fitting(&buckets, width, height);
+        let rgb = cropped(&picture.rgb, size)?;
+        let caption = match (&source.caption, &source.label, &drafter) {
+            (Some(caption), ..) => caption.clone(),
+            (None, Some(label), _) => label.clone(),
+            (None, None, Some(drafter)) => {
+                drafted += 1;
+                let caption = drafter.draft(&rgb, size.0, size.1);
+                if write_captions {
+                    write_unless_taken(&source.path.with_extension("txt"), caption.as_bytes())?;
+                }
+                caption
+            }
+            (None, None, None) => String::new(),
+        };
+        silent += usize::from(caption.is_empty());
+        hash.update(format!("{} {caption:?} {} {size:?}\n", picture.hash, source.repeats));
+        examples.push(encoded(pipeline, settings, source, caption, (rgb, size), &picture.hash)?);
+    }
+    if examples.is_empty() {
+        let first = left_out.first().map(|l| format!(" {}: {}.", l.path.display(), l.why)).unwrap_or_default();
+        return Err(Error::failed(format!(
+            "None of the {} pictures in {} can be learnt from.{first}",
+            sources.len(),
+            folder.display()
+        )));
+    }
+    let mut notices = Vec::new();
+    let mut notice = |count: usize, text: &str| {
+        if count > 0 {
+            notices.push(format!("{count} of {} pictures {text}.", examples.len()));
+        }
+    };
+    notice(small, "are less than half as large as the model works at and were enlarged");
+    notice(silent, "have no caption: the model learns their look for every prompt. Put a .txt with words beside each");
+    notice(
+        drafted,
+        "had no caption; Kiln drafted one in the model's own words. --write-captions puts them beside the pictures to be edited",
+    );
+    let hash = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let (learnt, held_out) = split(examples, settings);
+    if held_out.is_empty() {
+        notices.push(format!(
+            "With fewer than {FEWEST_FOR_PROOF} pictures none can be held out, so there will be no proof of a gain; more pictures give one."
+        ));
+    }
+    Ok(Dataset { learnt, held_out, left_out, notices, hash })
+}
+
+/// The latents of one picture.
+fn encoded(
+    pipeline: &Pipeline,
+    settings: &Settings,
+    source: &Source,
+    caption: String,
+    (rgb, size): (Vec<u8>, (u32, u32)),
+    hash: &str,
+) -> Result<Example> {
+    let mut copies = vec![rgb];
+    if settings.jitter > 0.0 {
+        let own = u64::from_str_radix(hash.get(..16).unwrap_or_default(), 16).unwrap_or(0);
+        let mut rng = Rng::new(settings.seed ^ own);
+        let coloured: Vec<Vec<u8>> = (0..COLOURED).map(|_| jittered(&copies[0], settings.jitter, &mut rng)).collect();
+        copies.extend(coloured);
+    }
+    if settings.flip {
+        let flipped: Vec<Vec<u8>> = copies.iter().map(|c| mirrored(c, size.0)).collect();
+        copies.extend(flipped);
+    }
+    let mut latents = Vec::with_capacity(copies.len());
+    for copy in &copies {
+        let latent = pipeline.latent_of(copy, size.0, size.1)?;
+        latents.push(latent.iter().map(|v| f16::from_f32(*v)).collect::<Vec<f16>>());
+    }
+    let pixels = latents.first().map_or(0, Vec::len) / pipeline.latent_channels().max(1);
+    // Latents have the picture's shape.
+    let width = ((pixels as f64 * f64::from(size.0) / f64::from(size.1)).sqrt()).round() as usize;
+    let size = (width, pixels / width.max(1));
+    Ok(Example { path: source.path.clone(), caption, size, latents, repeats: source.repeats })
+}
+
+/// Some pictures held out by the seed, never more than a half.
+fn split(examples: Vec<Example>, settings: &Settings) -> (Vec<Example>, Vec<Example>) {
+    let n = examples.len();
+    if n < FEWEST_FOR_PROOF || settings.held_out <= 0.0 {
+        return (examples, Vec::new());
+    }
+    let count = ((n as f32 * settings.held_out).round() as usize).clamp(1, (n / 2).min(MOST_HELD_OUT));
+    let mut order: Vec<usize> = (0..n).collect();
+    Rng::new(settings.seed ^ 0x5eed).shuffle(&mut order);
+    let out = &order[..count];
+    let (held_out, learnt): (Vec<_>, Vec<_>) = examples.into_iter().enumerate().partition(|(i, _)| out.contains(i));
+    let plain = |part: Vec<(usize, Example)>| part.into_iter().map(|(_, e)| e).collect();
+    (plain(learnt), plain(held_out))
+}

@@ -1,0 +1,185 @@
+//! The losses: squared error, with what a decoder sees or what a discriminator says beside it.
+
+use super::objective::{Level, Objective};
+use super::settings::LossKind;
+use super::student::Judge;
+use crate::model::autoencoder::Autoencoder;
+use crate::model::autoencoder_kl::AutoencoderKl;
+use crate::model::lora::trainable::frozen;
+use crate::model::unet::{Unet, UnetConditioning};
+use crate::pipeline::Pipeline;
+use crate::{Error, Result};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+/// How much the perceptual term counts beside the squared error.
+const PERCEPTUAL: f32 = 0.1;
+/// How much the discriminator's opinion counts beside the squared error.
+const ADVERSARIAL: f32 = 0.02;
+/// Share of signal from which a guess of the clean latent is worth looking at; below it is the mean of many pictures.
+const CLEAR: f32 = 0.5;
+
+/// Pictures of one size, with noise and words.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// `[n, h, w, c]`, flat.
+    pub clean: Vec<f32>,
+    /// As many standard normal numbers.
+    pub noise: Vec<f32>,
+    /// One a picture.
+    pub levels: Vec<Level>,
+    /// `[n, tokens, width]`, without gradients.
+    pub words: Tensor<3>,
+    /// `[n, h, w, c]`.
+    pub shape: [usize; 4],
+}
+
+/// Answer and truth of a denoiser, with what they came from.
+struct Answer {
+    answer: Tensor<4>,
+    target: Tensor<4>,
+    noisy: Tensor<4>,
+    clean: Tensor<4>,
+}
+
+/// `a * x + b * y`, picture by picture.
+fn blend(x: Tensor<4>, y: Tensor<4>, factors: impl Iterator<Item = (f32, f32)>) -> Tensor<4> {
+    let (n, device) = (x.dims()[0], x.device());
+    let (a, b): (Vec<f32>, Vec<f32>) = factors.unzip();
+    let factor = |v: Vec<f32>| Tensor::<4>::from_data(TensorData::new(v, [n, 1, 1, 1]), &device);
+    x * factor(a) + y * factor(b)
+}
+
+/// Asks a denoiser; `words` and `told` are on the device of its weights.
+fn ask(
+    unet: &Unet,
+    objective: &Objective,
+    part: &Part,
+    words: Tensor<3>,
+    told: &UnetConditioning,
+    device: &Device,
+) -> Result<Answer> {
+    let tensor = |v: &Vec<f32>| Tensor::<4>::from_data(TensorData::new(v.clone(), part.shape), device);
+    let (clean, noise) = (tensor(&part.clean), tensor(&part.noise));
+    let levels = || part.levels.iter();
+    let noisy = blend(clean.clone(), noise.clone(), levels().map(|l| (l.signal, l.noise)));
+    let target = blend(clean.clone(), noise, levels().map(|l| objective.target(l)));
+    let times: Vec<f32> = levels().map(|l| l.timestep).collect();
+    let answer = unet.forward(noisy.clone(), &times, words, told)?;
+    Ok(Answer { answer, target, noisy, clean })
+}
+
+/// Squared errors `[n]`, each a mean over its latent and weighted by its level; on a device without gradients.
+///
+/// # Errors
+/// When the device hands no numbers back.
+pub fn errors(unet: &Unet, objective: &Objective, part: &Part, told: &UnetConditioning) -> Result<Vec<f32>> {
+    let a = ask(unet, objective, part, part.words.clone(), told, &part.words.device())?;
+    let n = part.shape[0];
+    let errors = (a.answer - a.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1);
+    let errors: Vec<f32> = errors.into_data().convert::<f32>().try_into_vec().map_err(|e| {
+        Error::failed(format!("The device did not hand its numbers back ({e:?}); try again or use the CPU."))
+    })?;
+    Ok(errors.iter().zip(&part.levels).map(|(e, l)| e * l.weight).collect())
+}
+
+/// What a loss needs beside the denoiser.
+pub struct Loss {
+    kind: LossKind,
+    objective: Objective,
+    told: UnetConditioning,
+    decoder: Option<AutoencoderKl>,
+    scaling: (f32, f32),
+    device: Device,
+}
+
+impl Loss {
+    /// For a checkpoint, on its device with gradients. Parts hold up to `batch` pictures.
+    ///
+    /// # Errors
+    /// When the checkpoint's autoencoder has no features to compare.
+    pub fn new(kind: LossKind, pipeline: &Pipeline, batch: usize) -> Result<Self> {
+        let decoder = match (kind, pipeline.autoencoder()) {
+            (LossKind::Perceptual, Autoencoder::Kl(model)) => Some(frozen(model.as_ref())),
+            (LossKind::Perceptual, Autoencoder::Tiny(_)) => {
+                return Err(Error::failed(format!(
+                    "{} has a tiny autoencoder, in which the perceptual loss sees nothing; use --loss mse.",
+                    pipeline.info().name
+                )));
+            }
+            _ => None,
+        };
+        let mut told = pipeline.nothing_set(batch);
+        told.class_labels = told.class_labels.map(Tensor::from_inner);
+        Ok(Self {
+            kind,
+            objective: Objective::new(pipeline.schedule()),
+            told,
+            decoder,
+            scaling: pipeline.latent_scaling(),
+            device: pipeline.device().clone().autodiff(),
+        })
+    }
+
+    /// The mean loss of a part, `[1]`. `unet` carries the adapter.
+    ///
+    /// # Errors
+    /// When the denoiser refuses.
+    pub fn of(&self, unet: &Unet, judge: Option<&Judge>, part: &Part) -> Result<Tensor<1>> {
+        let n = part.shape[0];
+        let mut told = self.told.clone();
+        told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, n));
+        let words = Tensor::from_inner(part.words.clone());
+        let a = ask(unet, &self.objective, part, words, &told, &self.device)?;
+        let weights: Vec<f32> = part.levels.iter().map(|l| l.weight).collect();
+        let squared = (a.answer.clone() - a.target).square() * self.column(weights);
+        let loss = squared.mean();
+        if self.kind == LossKind::Mse {
+            return Ok(loss);
+        }
+        let clear: Vec<f32> = part.levels.iter().map(|l| if l.signal >= CLEAR { 1.0 } else { 0.0 }).collect();
+        let seen: f32 = clear.iter().sum();
+        if seen == 0.0 {
+            return Ok(loss);
+        }
+        let guess = blend(a.noisy, a.answer, part.levels.iter().map(|l| self.objective.guess(l)));
+        let share = self.column(clear.iter().map(|c| c * n as f32 / seen).collect());
+        Ok(match (&self.decoder, judge) {
+            (Some(decoder), _) => loss + self.perceptual(decoder, guess, a.clean, share) * PERCEPTUAL,
+            (None, Some(judge)) => loss + adversarial(judge, guess, a.clean, share),
+            (None, None) => loss,
+        })
+    }
+
+    fn column(&self, values: Vec<f32>) -> Tensor<4> {
+        let n = values.len();
+        Tensor::from_data(TensorData::new(values, [n, 1, 1, 1]), &self.device)
+    }
+
+    /// Squared difference of the decoder's first features, each channel scaled by its spread in the true picture (Berrada et
+    /// al. 2024, arXiv:2411.04873).
+    fn perceptual(&self, decoder: &AutoencoderKl, guess: Tensor<4>, clean: Tensor<4>, share: Tensor<4>) -> Tensor<1> {
+        let (scale, shift) = self.scaling;
+        let wanted = decoder.features(clean / scale + shift);
+        let found = decoder.features(guess / scale + shift);
+        let mut sum = Tensor::zeros([1], &self.device);
+        let stages = wanted.len().max(1) as f32;
+        for (wanted, found) in wanted.into_iter().zip(found) {
+            let [n, h, w, c] = wanted.dims();
+            let flat = wanted.clone().reshape([n, h * w, c]);
+            let spread = (flat.clone() - flat.mean_dim(1)).square().mean_dim(1).reshape([n, 1, 1, c]) + 1e-4;
+            sum = sum + ((found - wanted).square() / spread * share.clone()).mean() / stages;
+        }
+        sum
+    }
+}
+
+/// The discriminator's hinge loss and, for the denoiser alone, its opinion (Lim and Ye 2017, arXiv:1705.02894). Each half sees
+/// the other without gradients, so that one sum teaches both.
+fn adversarial(judge: &Judge, guess: Tensor<4>, clean: Tensor<4>, share: Tensor<4>) -> Tensor<1> {
+    let real = judge.forward(clean);
+    let fake = judge.forward(guess.clone().detach());
+    let hinge = |x: Tensor<4>| (activation::relu(x + 1.0) * share.clone()).mean();
+    let opinion = (frozen(&judge.valid()).forward(guess) * share.clone()).mean();
+    hinge(-real) + hinge(fake) - opinion * ADVERSARIAL
+}

@@ -1,0 +1,380 @@
+//! The loop: batches, steps, checks on held-out pictures, and the adapter of the best check.
+
+use super::card::{Card, Evidence, NOTE, Outcome, Point};
+use super::dataset::{Dataset, Example, Preparing, prepare};
+use super::exam::{Exam, mean};
+use super::gather::LeftOut;
+use super::losses::{Loss, Part};
+use super::objective::Objective;
+use super::settings::{LossKind, Settings};
+use super::state::{self, Course};
+use super::student::Student;
+use crate::corpus::rng::Rng;
+use crate::kernels::cpu::half::HalfProducts;
+use crate::model::Init;
+use crate::model::lora::trainable::{Target, frozen, reread, targets};
+use crate::model::lora::{Adapter, Trained, save};
+use crate::model::unet::Unet;
+use crate::pipeline::Pipeline;
+use crate::sampler::noise::TorchGenerator;
+use crate::tuning::optimizer::{Optimizer, learning_rate};
+use crate::tuning::shards::{Gradients, Shards, add};
+use crate::{Error, Result};
+use burn::module::Module;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Seconds after which the state is saved even without a check.
+const SAVE_EVERY: f32 = 60.0;
+/// Seconds between two reports.
+const REPORT_EVERY: f32 = 2.0;
+/// How much better than the best a check must be to count, of the best.
+const BETTER: f32 = 1e-3;
+/// Captions that the card names.
+const NAMED: usize = 8;
+
+/// What a run is asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of pictures.
+    pub images: PathBuf,
+    /// File for the adapter; its state lies beside it.
+    pub out: PathBuf,
+    /// Everything else that decides the result.
+    pub settings: Settings,
+    /// Go on from the state, where there is one.
+    pub resume: bool,
+    /// Put drafted captions beside the pictures.
+    pub write_captions: bool,
+    /// Asked often: true ends the run; everything done so far is saved.
+    pub stop: fn() -> bool,
+}
+
+/// What is told while it runs.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Pictures are being made into latents.
+    Preparing(Preparing),
+    /// They are ready.
+    Prepared {
+        /// Pictures learnt from.
+        learnt: usize,
+        /// Pictures held out.
+        held_out: usize,
+        /// Files that are not used, and why.
+        left_out: Vec<LeftOut>,
+        /// What the person should know.
+        notices: Vec<String>,
+        /// Layers that are taught, and the weights of the adapter.
+        layers: (usize, usize),
+    },
+    /// The checkpoint alone was asked about the held-out pictures.
+    Base {
+        /// Its held-out loss.
+        held_out: f32,
+    },
+    /// Some steps are done.
+    Step {
+        /// Steps done and in all.
+        step: u64,
+        /// Steps in all.
+        of: u64,
+        /// Mean training loss since the last report.
+        loss: f32,
+        /// Seconds left.
+        seconds_left: f32,
+    },
+    /// The averaged adapter was asked about the held-out pictures.
+    Checked {
+        /// A point of the curves.
+        point: Point,
+        /// Whether it is the best so far.
+        best: bool,
+    },
+}
+
+/// Teaches a checkpoint a LoRA and writes it; `observe` hears how it goes, an error of it ends the run.
+///
+/// # Errors
+/// When the folder has no usable picture, the checkpoint cannot be taught, a state does not fit, the loss runs out of range,
+/// or a file cannot be written.
+pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
+    options.settings.check()?;
+    pipeline.check_teachable()?;
+    check_out(&options.out)?;
+    let began = Instant::now();
+    let mut failure = None;
+    let prepared = prepare(&options.images, pipeline, &options.settings, options.write_captions, &mut |p| {
+        failure = observe(Event::Preparing(p)).err();
+        failure.is_none() && !(options.stop)()
+    });
+    let data = match failure {
+        Some(failure) => return Err(failure),
+        None => prepared?,
+    };
+    Run::begin(pipeline, options, data, observe)?.go(began, observe)
+}
+
+/// Refuses an output that would fail after minutes of work.
+fn check_out(out: &Path) -> Result<()> {
+    if out.extension().is_none_or(|e| e != "safetensors") {
+        return Err(Error::usage(format!("{} has to end in .safetensors.", out.display())));
+    }
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    crate::library::files::make_writable_folder(folder)
+}
+
+struct Run<'a> {
+    pipeline: &'a Pipeline,
+    options: &'a Options,
+    data: Arc<Dataset>,
+    targets: Vec<Target>,
+    exam: Exam,
+    course: Course,
+    optimizer: Optimizer,
+    student: Student,
+    kept: Option<Vec<Trained>>,
+}
+
+impl<'a> Run<'a> {
+    /// The first matrices, or those of the state.
+    fn begin(
+        pipeline: &'a Pipeline,
+        options: &'a Options,
+        data: Dataset,
+        observe: &mut dyn FnMut(Event) -> Result<()>,
+    ) -> Result<Self> {
+        let settings = &options.settings;
+        let targets = targets(pipeline.unet());
+        let device = pipeline.device().clone().autodiff();
+        let judged = (settings.loss == LossKind::Adversarial).then(|| pipeline.latent_channels());
+        let mut init = Init::new(&device, settings.seed);
+        let mut student = Student::new(&mut init, &targets, settings.rank, judged);
+        let mut optimizer = Optimizer::new(&student, settings.optimizer_config());
+        observe(Event::Prepared {
+            learnt: data.learnt.len(),
+            held_out: data.held_out.len(),
+            left_out: data.left_out.clone(),
+            notices: data.notices.clone(),
+            layers: (targets.len(), student.lora.num_params()),
+        })?;
+        let exam = Exam::new(&data.held_out, pipeline, settings.seed)?;
+        let mut course = Course {
+            base_hash: pipeline.info().hash.clone(),
+            data_hash: data.hash.clone(),
+            settings: settings.clone(),
+            curve: Vec::new(),
+            losses: Vec::new(),
+            base: Vec::new(),
+            best: None,
+            waited: 0,
+            seconds: 0.0,
+        };
+        let mut kept = None;
+        let saved = state::path_of(&options.out);
+        if options.resume && saved.is_file() {
+            (student, course) = state::restore(student, &mut optimizer, &course, &saved)?;
+            kept = Adapter::open(&options.out).ok().and_then(|adapter| reread(&adapter, &targets));
+            if kept.is_none() {
+                // Without its matrices the best check is worth nothing.
+                course.best = None;
+                course.waited = 0;
+            }
+        } else {
+            course.base = exam.sit(pipeline.unet(), pipeline, &options.stop)?;
+        }
+        if !exam.is_empty() {
+            observe(Event::Base { held_out: mean(&course.base) })?;
+        }
+        Ok(Self { pipeline, options, data: Arc::new(data), targets, exam, course, optimizer, student, kept })
+    }
+
+    fn go(mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
+        let options = self.options;
+        let settings = &options.settings;
+        let unet = frozen(self.pipeline.unet());
+        let loss = Loss::new(settings.loss, self.pipeline, settings.batch)?;
+        let mut shards = Shards::at_least(&self.student, self.pipeline.device(), settings.batch, 2)?;
+        let data = self.data.clone();
+        let picker = Picker::new(&data.learnt, self.pipeline);
+        let every = (settings.steps / 20).clamp(5, 250);
+        let (first, started) = (self.optimizer.steps(), Instant::now());
+        let (mut reported, mut saved) = (Instant::now(), Instant::now());
+        let mut recent = Vec::new();
+        let (mut early, mut stopped) = (false, false);
+        let seconds_before = self.course.seconds;
+        while self.optimizer.steps() < settings.steps && !early {
+            let step = self.optimizer.steps();
+            if (options.stop)() {
+                stopped = true;
+                break;
+            }
+            // Every step has its own dice, so that a resumed run is the same run.
+            let mut rng = Rng::new(settings.seed ^ (step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let (mut value, mut gradients): (f32, Option<Gradients>) = (0.0, None);
+            for _ in 0..settings.accumulate {
+                let share = settings.batch / shards.count();
+                let parts: Vec<Part> = (0..shards.count())
+                    .map(|_| picker.part(share, settings.caption_dropout, &mut rng))
+                    .collect::<Result<_>>()?;
+                let (of_batch, more) = self.gradients(&mut shards, &unet, &loss, &parts)?;
+                value += of_batch / settings.accumulate as f32;
+                match &mut gradients {
+                    None => gradients = Some(more),
+                    Some(sum) => add(sum, more),
+                }
+            }
+            let mut gradients = gradients.unwrap_or_default();
+            if settings.accumulate > 1 {
+                let share = 1.0 / settings.accumulate as f32;
+                gradients.iter_mut().flatten().flatten().for_each(|g| *g *= share);
+            }
+            let rate =
+                learning_rate(settings.learning_rate, step, settings.warm_up.min(settings.steps / 2), settings.steps);
+            let norm = self.optimizer.apply(&gradients, rate);
+            if !norm.is_finite() || !value.is_finite() {
+                return Err(Error::failed(format!(
+                    "Training ran out of range at step {step}; begin anew with a lower --lr than {}.",
+                    settings.learning_rate
+                )));
+            }
+            recent.push(value);
+            self.course.losses.push(value);
+            let done = step + 1;
+            self.course.seconds = seconds_before + began.elapsed().as_secs_f32();
+            if done.is_multiple_of(every) || done == settings.steps {
+                early = self.check(done, observe)?;
+                state::save(&self.optimizer, &self.course, &state::path_of(&options.out))?;
+                saved = Instant::now();
+            } else if saved.elapsed().as_secs_f32() > SAVE_EVERY {
+                state::save(&self.optimizer, &self.course, &state::path_of(&options.out))?;
+                saved = Instant::now();
+            }
+            if reported.elapsed().as_secs_f32() > REPORT_EVERY || done == first + 1 {
+                let pace = started.elapsed().as_secs_f32() / (done - first) as f32;
+                let seconds_left = pace * (settings.steps - done) as f32;
+                observe(Event::Step { step: done, of: settings.steps, loss: mean(&recent), seconds_left })?;
+                recent.clear();
+                reported = Instant::now();
+            }
+        }
+        if stopped || self.kept.is_none() {
+            state::save(&self.optimizer, &self.course, &state::path_of(&options.out))?;
+        }
+        let card = self.write()?;
+        Ok(Outcome { card, steps: self.optimizer.steps(), stopped, early, seconds: began.elapsed().as_secs_f32() })
+    }
+
+    fn gradients(
+        &self,
+        shards: &mut Shards<Student>,
+        unet: &Unet,
+        loss: &Loss,
+        parts: &[Part],
+    ) -> Result<(f32, Gradients)> {
+        // Only for the products of training: what is measured is measured in full precision.
+        let _half = HalfProducts::allow();
+        shards.gradients(&self.optimizer, |student, shard| {
+            let taught = student.lora.apply(unet, &self.targets);
+            loss.of(&taught, student.judge.as_ref(), &parts[shard])
+        })
+    }
+
+    /// Asks about the held-out pictures; keeps the adapter when it is the best. Answers whether it is time to end.
+    fn check(&mut self, step: u64, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<bool> {
+        let loss = mean(&self.course.losses);
+        self.course.losses.clear();
+        let averaged = self.optimizer.averaged(self.student.clone()).valid().lora;
+        let mut point = Point { step, loss, held_out: None };
+        let mut best = true;
+        if !self.exam.is_empty() {
+            let taught = averaged.apply(self.pipeline.unet(), &self.targets);
+            // Not stoppable: a check that is begun is a part of its step.
+            let errors = self.exam.sit(&taught, self.pipeline, &|| false)?;
+            let value = mean(&errors);
+            point.held_out = Some(value);
+            best = self.course.best.as_ref().is_none_or(|(_, b)| value < mean(b) * (1.0 - BETTER));
+            if best {
+                self.course.best = Some((step, errors));
+            }
+        }
+        self.course.curve.push(point);
+        self.course.waited = if best { 0 } else { self.course.waited + 1 };
+        if best {
+            self.kept = Some(averaged.trained(&self.targets));
+            self.write()?;
+        }
+        observe(Event::Checked { point, best })?;
+        let patience = self.options.settings.patience;
+        Ok(patience > 0 && self.course.waited >= patience)
+    }
+
+    /// Writes the adapter that was kept, or the present one, with its card.
+    fn write(&self) -> Result<Card> {
+        let present = || self.optimizer.averaged(self.student.clone()).valid().lora.trained(&self.targets);
+        let layers = self.kept.clone().unwrap_or_else(present);
+        let info = self.pipeline.info();
+        let mut captions: BTreeMap<&str, usize> = BTreeMap::new();
+        self.data.learnt.iter().for_each(|e| *captions.entry(&e.caption).or_default() += 1);
+        let mut captions: Vec<(String, usize)> = captions.into_iter().map(|(c, n)| (c.to_string(), n)).collect();
+        captions.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        captions.truncate(NAMED);
+        let best = self.course.best.as_ref();
+        let last = self.course.curve.last().map_or(self.optimizer.steps(), |p| p.step);
+        let card = Card {
+            kiln: env!("CARGO_PKG_VERSION").into(),
+            base: info.name.clone(),
+            base_hash: info.hash.clone(),
+            data_hash: self.data.hash.clone(),
+            learnt: self.data.learnt.len(),
+            held_out: self.data.held_out.len(),
+            captions,
+            settings: self.options.settings.clone(),
+            step: best.map_or(last, |(step, _)| *step),
+            curve: self.course.curve.clone(),
+            evidence: best.and_then(|(_, errors)| Evidence::of(&self.course.base, errors)),
+        };
+        let text = serde_json::to_string(&card)
+            .map_err(|e| Error::failed(format!("The training card could not be written down: {e}.")))?;
+        save(&layers, &[(NOTE, &text)], &self.options.out)?;
+        Ok(card)
+    }
+}
+
+/// Draws pictures of one size, each as often as its folder says.
+struct Picker<'a> {
+    pipeline: &'a Pipeline,
+    objective: Objective,
+    examples: &'a [Example],
+    /// Indices, each as often as it counts.
+    all: Vec<usize>,
+    by_size: BTreeMap<(usize, usize), Vec<usize>>,
+}
+
+impl<'a> Picker<'a> {
+    fn new(examples: &'a [Example], pipeline: &'a Pipeline) -> Self {
+        let all: Vec<usize> =
+            examples.iter().enumerate().flat_map(|(i, e)| std::iter::repeat_n(i, e.repeats as usize)).collect();
+        let mut by_size: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        all.iter().for_each(|i| by_size.entry(examples[*i].size).or_default().push(*i));
+        Self { pipeline, objective: Objective::new(pipeline.schedule()), examples, all, by_size }
+    }
+
+    fn part(&self, n: usize, dropout: f32, rng: &mut Rng) -> Result<Part> {
+        let size = self.examples[self.all[rng.below(self.all.len())]].size;
+        let alike = self.by_size.get(&size).unwrap_or(&self.all);
+        let (mut clean, mut noise, mut levels, mut captions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..n {
+            let example = &self.examples[alike[rng.below(alike.len())]];
+            let latent = example.latent(rng.below(example.latents.len()));
+            noise.extend(TorchGenerator::new(u64::from(rng.bits())).randn(latent.len()));
+            clean.extend(latent);
+            levels.push(self.objective.draw(rng));
+            captions.push(if rng.chance(dropout) { "" } else { example.caption.as_str() });
+        }
+        let words = self.pipeline.words_of(&captions)?;
+        Ok(Part { clean, noise, levels, words, shape: [n, size.1, size.0, self.pipeline.latent_channels()] })
+    }
+}

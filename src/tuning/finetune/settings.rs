@@ -1,0 +1,145 @@
+//! What decides a fine-tuning run, beside the pictures and the checkpoint.
+
+use crate::tuning::optimizer::{OptimizerConfig, OptimizerKind};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+/// What is made small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossKind {
+    /// The squared error of the diffusion objective.
+    Mse,
+    /// The same, and the difference of what the autoencoder's decoder sees in the guessed and the true latent.
+    Perceptual,
+    /// The same, and what a small discriminator on latents says of the guess.
+    Adversarial,
+}
+
+/// Ranks that make sense.
+pub const RANKS: RangeInclusive<usize> = 1..=128;
+/// Steps that one run may take.
+pub const STEPS: RangeInclusive<u64> = 1..=1_000_000;
+/// Checkpoints with more weights are taught picture by picture, the gradients gathered.
+const LARGE: u64 = 200_000_000;
+
+/// Settings of a run; the same settings on the same pictures and device give the same adapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Columns of the adapter's matrices.
+    pub rank: usize,
+    /// Steps in all; the learning rate falls over them.
+    pub steps: u64,
+    /// What is made small.
+    pub loss: LossKind,
+    /// How gradients become steps.
+    pub optimizer: OptimizerKind,
+    /// Peak learning rate.
+    pub learning_rate: f32,
+    /// Steps over which the learning rate rises.
+    pub warm_up: u64,
+    /// Pictures that are worked through at once.
+    pub batch: usize,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// Weight decay of the matrices.
+    pub weight_decay: f32,
+    /// Gradients with a larger norm are scaled down to it.
+    pub clip_norm: f32,
+    /// Decay of the moving average of the adapter, which is what is kept; 0..1.
+    pub ema: f32,
+    /// Share of the examples whose caption is left out, so that guidance goes on working; 0..=1.
+    pub caption_dropout: f32,
+    /// Share of the pictures that are held out; 0.1..=0.2 makes sense.
+    pub held_out: f32,
+    /// Checks without a better result after which training ends; 0 never.
+    pub patience: u32,
+    /// Whether pictures are also shown mirrored.
+    pub flip: bool,
+    /// How far brightness, contrast and saturation of additional copies are moved; 0 makes none.
+    pub jitter: f32,
+    /// Side of the square that pictures have as many pixels as; the checkpoint's own where it is `None`.
+    #[serde(default)]
+    pub resolution: Option<u32>,
+    /// Seed of the split, the first matrices, noise and order.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// What suits a checkpoint of so many weights.
+    pub fn suited_to(parameters: u64, optimizer: OptimizerKind) -> Self {
+        let large = parameters > LARGE;
+        let learning_rate = match (optimizer, large) {
+            (OptimizerKind::Sgd, false) => 0.5,
+            (OptimizerKind::Sgd, true) => 0.1,
+            (_, false) => 5e-3,
+            (_, true) => 1e-4,
+        };
+        Self {
+            rank: 8,
+            steps: 500,
+            loss: LossKind::Mse,
+            optimizer,
+            learning_rate,
+            warm_up: 20,
+            batch: if large { 1 } else { 8 },
+            accumulate: if large { 4 } else { 1 },
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+            ema: 0.99,
+            caption_dropout: 0.1,
+            held_out: 0.15,
+            patience: 8,
+            flip: true,
+            jitter: 0.0,
+            resolution: None,
+            seed: 0,
+        }
+    }
+
+    /// Refuses what makes no sense; the error names the value and the range.
+    ///
+    /// # Errors
+    /// When a value is out of range.
+    pub fn check(&self) -> Result<()> {
+        fn within<T: PartialOrd + Display>(what: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let (low, high) = (range.start(), range.end());
+            Err(Error::usage(format!("The {what} {value} is out of range; it can be {low} to {high}.")))
+        }
+        within("rank", self.rank, RANKS)?;
+        within("number of steps", self.steps, STEPS)?;
+        within("learning rate", self.learning_rate, 1e-9..=10.0)?;
+        if let Some(side) = self.resolution {
+            within("resolution", side, 64..=2048)?;
+        }
+        within("batch", self.batch, 1..=256)?;
+        within("number of batches a step", self.accumulate, 1..=1024)?;
+        within("weight decay", self.weight_decay, 0.0..=1.0)?;
+        within("share of captions left out", self.caption_dropout, 0.0..=1.0)?;
+        within("share held out", self.held_out, 0.0..=0.5)?;
+        within("colour jitter", self.jitter, 0.0..=0.5)
+    }
+
+    /// As the optimiser takes them.
+    pub fn optimizer_config(&self) -> OptimizerConfig {
+        OptimizerConfig {
+            kind: self.optimizer,
+            beta1: 0.9,
+            beta2: 0.99,
+            weight_decay: self.weight_decay,
+            clip_norm: self.clip_norm,
+            ema: self.ema,
+        }
+    }
+
+    /// Whether a run with these settings may go on from a state of `other`: all but its length and its patience are alike.
+    pub fn continues(&self, other: &Self) -> bool {
+        let alike = |s: &Self| Self { steps: 0, patience: 0, ..s.clone() };
+        alike(self) == alike(other)
+    }
+}

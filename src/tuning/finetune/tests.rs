@@ -1,0 +1,358 @@
+//! Fine-tuning tiny random checkpoints: what is learnt, resumed, refused, left out.
+
+use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
+use super::card::{Card, NOTE};
+use super::exam::{Exam, mean};
+use super::gather::{Duplicates, decode, gather};
+use super::losses::{Loss, Part};
+use super::*;
+use crate::corpus::rng::Rng;
+use crate::model::Init;
+use crate::model::checkpoint::Weights;
+use crate::model::lora::trainable::{Lora, frozen, targets};
+use crate::model::lora::{Adapter, Part as Network, save};
+use crate::pipeline::Pipeline;
+use crate::tuning::optimizer::OptimizerKind;
+use crate::{Error, ErrorKind, Result};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn tiny(name: &str) -> Pipeline {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden").join(name);
+    Pipeline::load(&folder, &mut |_| {}).unwrap()
+}
+
+/// Discs of one colour each on another.
+fn picture(i: u8, width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let (dx, dy) = (x as f32 / width as f32 - 0.5, y as f32 / height as f32 - 0.3 - f32::from(i) * 0.03);
+        if dx.hypot(dy) < 0.2 + f32::from(i) * 0.01 { Rgb([220, 40 + 5 * i, 30]) } else { Rgb([20, 30, 120]) }
+    })
+}
+
+fn fill(folder: &Path, count: u8) {
+    for i in 0..count {
+        picture(i, 64, 64).save(folder.join(format!("{i:02}.png"))).unwrap();
+    }
+}
+
+fn options(images: &Path, out: &Path, steps: u64) -> Options {
+    let settings = Settings {
+        steps,
+        rank: 4,
+        batch: 4,
+        warm_up: 2,
+        patience: 0,
+        resolution: Some(64),
+        ..Settings::suited_to(100_000, OptimizerKind::AdamW)
+    };
+    Options { images: images.into(), out: out.into(), settings, resume: false, write_captions: false, stop: || false }
+}
+
+fn quiet(pipeline: &Pipeline, options: &Options) -> Result<Outcome> {
+    run(pipeline, options, &mut |_| Ok(()))
+}
+
+fn paths() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, out) = (folder.path().join("images"), folder.path().join("a.safetensors"));
+    std::fs::create_dir(&images).unwrap();
+    (folder, images, out)
+}
+
+#[test]
+fn held_out_pictures_become_likelier_and_the_file_says_so() {
+    for (name, optimizer) in [("tiny_pipeline", OptimizerKind::AdamW), ("tiny_sd", OptimizerKind::Adam)] {
+        let (_folder, images, out) = paths();
+        fill(&images, 8);
+        let pipeline = tiny(name);
+        let mut wanted = options(&images, &out, 40);
+        wanted.settings.optimizer = optimizer;
+        wanted.settings.learning_rate = 1e-2;
+        let outcome = quiet(&pipeline, &wanted).unwrap();
+        let evidence = outcome.card.evidence.unwrap();
+        assert!(evidence.gain > 0.02 && evidence.is_gain, "{name}: {evidence:?}");
+        let weights = Weights::open(&out).unwrap();
+        let card: Card = serde_json::from_str(weights.note(NOTE).unwrap()).unwrap();
+        assert_eq!(card, outcome.card);
+        assert_eq!((card.learnt, card.held_out), (7, 1));
+
+        // What was written is what was measured.
+        let adapter = Adapter::open(&out).unwrap();
+        let (merged, found) =
+            crate::model::lora::merge::merge(pipeline.unet(), Network::Unet, &[(&adapter, 1.0)]).unwrap();
+        assert_eq!(found.len(), targets(pipeline.unet()).len());
+        let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
+        let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed).unwrap();
+        let again = mean(&exam.sit(&merged, &pipeline, &|| false).unwrap());
+        assert!((again - evidence.tuned).abs() < 1e-4 * evidence.tuned, "{again} {evidence:?}");
+    }
+}
+
+#[test]
+fn every_loss_and_optimiser_moves_the_adapter_and_stays_finite() {
+    let pipeline = tiny("tiny_pipeline");
+    for (loss, optimizer) in [
+        (LossKind::Perceptual, OptimizerKind::AdamW),
+        (LossKind::Adversarial, OptimizerKind::AdamW),
+        (LossKind::Mse, OptimizerKind::Sgd),
+    ] {
+        let (_folder, images, out) = paths();
+        fill(&images, 5);
+        let mut wanted = options(&images, &out, 12);
+        wanted.settings = Settings {
+            loss,
+            optimizer,
+            accumulate: 2,
+            jitter: 0.1,
+            learning_rate: Settings::suited_to(1, optimizer).learning_rate,
+            ..wanted.settings
+        };
+        let outcome = quiet(&pipeline, &wanted).unwrap();
+        let (first, last) = (outcome.card.curve[0], outcome.card.curve[outcome.card.curve.len() - 1]);
+        assert!(last.loss.is_finite() && last.held_out != first.held_out, "{loss:?} {optimizer:?}");
+    }
+}
+
+#[test]
+fn gradients_of_each_loss_are_those_of_its_slope() {
+    let pipeline = tiny("tiny_sd");
+    let found = targets(pipeline.unet());
+    let device = pipeline.device().clone().autodiff();
+    let example = {
+        let (_folder, images, out) = paths();
+        fill(&images, 2);
+        dataset::prepare(&images, &pipeline, &options(&images, &out, 1).settings, false, &mut |_| true).unwrap().learnt
+    };
+    let clean = example[0].latent(0);
+    let objective = objective::Objective::new(pipeline.schedule());
+    let part = Part {
+        noise: crate::sampler::noise::TorchGenerator::new(3).randn(clean.len()),
+        levels: vec![objective.at(0.2)],
+        words: pipeline.words_of(&["a fox"]).unwrap(),
+        shape: [1, example[0].size.1, example[0].size.0, pipeline.latent_channels()],
+        clean,
+    };
+    let unet = frozen(pipeline.unet());
+    for kind in [LossKind::Mse, LossKind::Perceptual] {
+        let loss = Loss::new(kind, &pipeline, 1).unwrap();
+        // Both matrices away from zero, else only one of them has a slope.
+        let lora = Lora::new(&mut Init::new(&device, 5), &found, 2);
+        let mut optimizer = crate::tuning::optimizer::Optimizer::new(
+            &lora,
+            crate::tuning::optimizer::OptimizerConfig { kind: OptimizerKind::AdamW, ..Default::default() },
+        );
+        let value = |lora: &Lora| loss.of(&lora.apply(&unet, &found), None, &part).unwrap();
+        let first = optimizer.take(&lora, &mut value(&lora).backward());
+        optimizer.apply(&first, 0.02);
+        let lora = optimizer.current(lora);
+        let gradients = optimizer.take(&lora, &mut value(&lora).backward());
+        let squares: f32 = gradients.iter().flatten().flatten().map(|g| g * g).sum();
+        // One small step against the gradient, as plain descent takes it.
+        let mut descent = crate::tuning::optimizer::Optimizer::new(
+            &lora,
+            crate::tuning::optimizer::OptimizerConfig {
+                kind: OptimizerKind::Sgd,
+                beta1: 0.0,
+                beta2: 0.99,
+                weight_decay: 0.0,
+                clip_norm: 1e9,
+                ema: 0.0,
+            },
+        );
+        let before: f32 = value(&lora).inner().into_scalar();
+        let rate = 2e-3 * before / squares;
+        descent.apply(&gradients, rate);
+        let after: f32 = value(&descent.current(lora)).inner().into_scalar();
+        let ratio = (before - after) / (rate * squares);
+        assert!((ratio - 1.0).abs() < 0.1, "{kind:?}: the loss fell by {ratio} of what its gradient says");
+    }
+}
+
+#[test]
+fn frozen_weights_share_memory_and_get_no_gradients() {
+    let pipeline = tiny("tiny_sd");
+    let unet = frozen(pipeline.unet());
+    struct Tracked(usize);
+    impl burn::module::ModuleVisitor for Tracked {
+        fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+            self.0 += usize::from(param.val().is_require_grad());
+        }
+    }
+    let mut tracked = Tracked(0);
+    unet.visit(&mut tracked);
+    assert_eq!(tracked.0, 0);
+}
+
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
+    let (_folder, images, out) = paths();
+    fill(&images, 6);
+    let pipeline = tiny("tiny_pipeline");
+    let straight_out = out.with_file_name("straight.safetensors");
+    let mut straight = options(&images, &straight_out, 15);
+    straight.settings.loss = LossKind::Adversarial;
+    let whole = quiet(&pipeline, &straight).unwrap();
+
+    let mut parted = Options { out: out.clone(), ..straight.clone() };
+    // Asked once a picture, once a question about the base, then once a step.
+    parted.stop = || ASKED.fetch_add(1, Ordering::Relaxed) > 15;
+    let stopped = quiet(&pipeline, &parted).unwrap();
+    assert!(stopped.stopped && stopped.steps > 0 && stopped.steps < 15, "{}", stopped.steps);
+    parted.stop = || false;
+    parted.resume = true;
+    let resumed = quiet(&pipeline, &parted).unwrap();
+    assert_eq!(resumed.card.curve, whole.card.curve);
+    let layers = |path: &Path| Adapter::open(path).unwrap().corrections;
+    assert_eq!(layers(&out), layers(&straight_out), "bit for bit");
+
+    let other = Options { settings: Settings { rank: 2, ..parted.settings.clone() }, ..parted.clone() };
+    let error = quiet(&pipeline, &other).unwrap_err();
+    assert!(error.message.contains("other settings"), "{error}");
+    fill(&images, 7);
+    let error = quiet(&pipeline, &parted).unwrap_err();
+    assert!(error.message.contains("other pictures"), "{error}");
+}
+
+#[test]
+fn a_folder_is_read_as_trainers_lay_it_out() {
+    let (_folder, images, _) = paths();
+    let inside = images.join("3_red_fox");
+    std::fs::create_dir(&inside).unwrap();
+    fill(&images, 2);
+    picture(3, 80, 48).save(inside.join("a.jpg")).unwrap();
+    std::fs::write(images.join("01.txt"), "\u{feff}a disc,\n calm ").unwrap();
+    std::fs::write(images.join("notes.md"), "x").unwrap();
+    std::fs::write(images.join("moving.gif"), "GIF89a").unwrap();
+    std::fs::write(images.join(".hidden.png"), "x").unwrap();
+    let (sources, left_out) = gather(&images).unwrap();
+    let said: Vec<_> = sources.iter().map(|s| (s.caption.as_deref(), s.label.as_deref(), s.repeats)).collect();
+    assert_eq!(said, [(None, None, 1), (Some("a disc, calm"), None, 1), (None, Some("red fox"), 3)]);
+    assert_eq!(left_out.len(), 1);
+    assert!(left_out[0].why.contains("GIF"), "{left_out:?}");
+}
+
+#[test]
+fn damaged_and_doubled_files_are_named_and_every_other_kind_is_read() {
+    let (_folder, images, _) = paths();
+    fill(&images, 1);
+    let path = |name: &str| images.join(name);
+    picture(0, 64, 64).save(path("same.tiff")).unwrap();
+    std::fs::write(path("broken.png"), &std::fs::read(path("00.png")).unwrap()[..60]).unwrap();
+    std::fs::write(path("empty.jpg"), b"").unwrap();
+    std::fs::write(path("words.webp"), b"not a picture").unwrap();
+    let deep = image::ImageBuffer::<Rgb<u16>, Vec<u16>>::from_fn(40, 90, |x, _| Rgb([x as u16 * 1500, 9000, 60_000]));
+    deep.save(path("deep.png")).unwrap();
+    RgbaImage::from_fn(50, 50, |x, _| Rgba([200, 0, 0, (x * 5) as u8])).save(path("clear.png")).unwrap();
+    image::GrayImage::from_fn(30, 30, |x, y| image::Luma([(x * y) as u8])).save(path("grey.png")).unwrap();
+    let pipeline = tiny("tiny_pipeline");
+    let settings = options(&images, &images, 1).settings;
+    let data = dataset::prepare(&images, &pipeline, &settings, false, &mut |_| true).unwrap();
+    let why = |name: &str| {
+        let found = data.left_out.iter().find(|l| l.path.ends_with(name));
+        found.unwrap_or_else(|| panic!("{name} is not named")).why.clone()
+    };
+    assert!(why("same.tiff").contains("00.png"));
+    assert!(why("broken.png").contains("damaged") && why("words.webp").contains("damaged"));
+    assert!(why("empty.jpg").contains("empty"));
+    assert_eq!(data.left_out.len(), 4);
+    assert_eq!(data.learnt.len() + data.held_out.len(), 4);
+    assert!(data.notices.iter().any(|n| n.contains("no caption")), "{:?}", data.notices);
+    let clear = decode(&path("clear.png")).unwrap();
+    assert_eq!(clear.rgb.get_pixel(0, 0).0, [255, 255, 255], "what is transparent lies on white");
+}
+
+#[test]
+fn a_picture_that_lies_on_its_side_is_set_upright() {
+    let (_folder, images, _) = paths();
+    let path = images.join("a.jpg");
+    picture(0, 48, 32).save(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    // An APP1 segment behind the start marker: orientation 6, a quarter turn to the right.
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01".to_vec();
+    exif.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]);
+    let mut turned = bytes[..2].to_vec();
+    turned.extend([0xff, 0xe1]);
+    turned.extend((exif.len() as u16 + 2).to_be_bytes());
+    turned.extend(exif);
+    turned.extend(&bytes[2..]);
+    std::fs::write(&path, turned).unwrap();
+    let upright = decode(&path).unwrap().rgb;
+    assert_eq!((upright.width(), upright.height()), (32, 48));
+}
+
+#[test]
+fn unusable_folders_are_sentences() {
+    let (_folder, images, out) = paths();
+    let pipeline = tiny("tiny_pipeline");
+    let error = |options: &Options| -> Error { quiet(&pipeline, options).unwrap_err() };
+    let wanted = options(&images, &out, 2);
+    assert!(error(&wanted).message.contains("holds no pictures"), "{}", error(&wanted));
+    std::fs::write(images.join("x.png"), b"x").unwrap();
+    assert!(error(&wanted).message.contains("None of the 1 pictures"), "{}", error(&wanted));
+    assert!(error(&options(&images.join("no"), &out, 2)).message.contains("There is no folder"));
+    assert!(error(&options(&images, &out.with_extension("pt"), 2)).message.contains(".safetensors"));
+    let rank = Options { settings: Settings { rank: 0, ..wanted.settings.clone() }, ..wanted.clone() };
+    assert_eq!(error(&rank).kind, ErrorKind::Usage);
+    // One picture is enough to learn from, but proves nothing.
+    std::fs::remove_file(images.join("x.png")).unwrap();
+    fill(&images, 1);
+    let outcome = quiet(&pipeline, &wanted).unwrap();
+    assert!(outcome.card.evidence.is_none() && out.is_file());
+}
+
+#[test]
+fn shapes_find_their_buckets() {
+    let all = buckets(256, 64);
+    assert!(all.contains(&(256, 256)) && all.contains(&(192, 320)) && all.contains(&(320, 192)), "{all:?}");
+    assert!(all.iter().all(|(w, h)| w % 64 == 0 && h % 64 == 0 && w * h <= 256 * 256));
+    assert_eq!(fitting(&all, 3000, 3000), (256, 256));
+    assert_eq!(fitting(&all, 1000, 10_000), (192, 320));
+    let wide = picture(0, 300, 100);
+    let rgb = cropped(&wide, (64, 64)).unwrap();
+    assert_eq!(rgb.len(), 64 * 64 * 3);
+    assert_eq!(mirrored(&mirrored(&rgb, 64), 64), rgb);
+    assert_eq!(mirrored(&[1, 2, 3, 4, 5, 6], 2), [4, 5, 6, 1, 2, 3]);
+    let moved = jittered(&rgb, 0.1, &mut Rng::new(1));
+    let off = rgb.iter().zip(&moved).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    assert!(off > 0 && off < 90, "{off}");
+}
+
+#[test]
+fn a_copy_in_another_format_is_a_duplicate_and_a_sibling_is_none() {
+    let (_folder, images, _) = paths();
+    let (mut seen, path) = (Duplicates::default(), images.join("a.png"));
+    let load = |picture: &RgbImage, name: &str| {
+        let path = images.join(name);
+        picture.save(&path).unwrap();
+        decode(&path).unwrap()
+    };
+    assert_eq!(seen.earlier(&path, &load(&picture(1, 64, 64), "a.png")), None);
+    assert_eq!(seen.earlier(&path, &load(&picture(2, 64, 64), "b.png")), None);
+    assert_eq!(seen.earlier(&path, &load(&picture(1, 64, 64), "c.webp")), Some(path.clone()));
+}
+
+#[test]
+fn convolutions_are_written_as_they_are_applied() {
+    let pipeline = tiny("tiny_sd");
+    let found = targets(pipeline.unet());
+    let plain = pipeline.device().clone();
+    let lora = Lora::new(&mut Init::new(&plain, 9), &found, 3);
+    let mut layers = lora.trained(&found);
+    // Up is zero at first; anything else shows whether down lies right.
+    layers.iter_mut().for_each(|l| l.b.iter_mut().enumerate().for_each(|(i, v)| *v = (i % 7) as f32 * 0.01 - 0.03));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    save(&layers, &[], &path).unwrap();
+    let adapter = Adapter::open(&path).unwrap();
+    let again = crate::model::lora::trainable::reread(&adapter, &found).unwrap();
+    assert_eq!(again, layers);
+    let weights = Weights::open(&path).unwrap();
+    assert_eq!(weights.shape("unet.conv_in.lora_A.weight").unwrap(), [3, 4, 3, 3]);
+    assert_eq!(weights.shape("unet.conv_in.lora_B.weight").unwrap(), [8, 3, 1, 1]);
+}

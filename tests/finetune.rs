@@ -1,0 +1,120 @@
+//! `kiln finetune` as a script runs it: a folder becomes an adapter that `kiln generate` takes.
+
+#![allow(clippy::unwrap_used)] // a helper of a test may panic like the test itself
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn kiln(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kiln")).args(arguments).output().unwrap()
+}
+
+fn events(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    events.iter().find(|e| e["event"] == kind).unwrap_or_else(|| panic!("no event {kind} in {events:?}"))
+}
+
+fn fill(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    for i in 0..6u8 {
+        let paint = |x: u32, y: u32| {
+            image::Rgb([(x * 4) as u8, 40 * i, if (x / 8 + y / 8 + u32::from(i)).is_multiple_of(2) { 220 } else { 30 }])
+        };
+        image::RgbImage::from_fn(64, 64, paint).save(folder.join(format!("{i}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_becomes_an_adapter_that_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, out) = (folder.path().join("images"), folder.path().join("a.safetensors"));
+    fill(&images.join("checks"));
+    std::fs::write(images.join("broken.png"), b"x").unwrap();
+    let (images, out) = (images.to_str().unwrap(), out.to_str().unwrap());
+    let model = "tests/reference/golden/tiny_sd";
+    let teach = |more: &[&str]| {
+        let base = [
+            "finetune",
+            "--images",
+            images,
+            "--out",
+            out,
+            "--model",
+            model,
+            "--rank",
+            "2",
+            "--batch",
+            "2",
+            "--resolution",
+            "64",
+            "--json",
+        ];
+        kiln(&[&base[..], more].concat())
+    };
+    let first = teach(&["--steps", "4"]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let first = events(&first);
+    let prepared = of(&first, "prepared");
+    assert_eq!((prepared["learnt"].as_u64(), prepared["held_out"].as_u64()), (Some(5), Some(1)));
+    assert!(prepared["left_out"][0]["why"].as_str().unwrap().contains("damaged"));
+    assert!(of(&first, "base")["held_out_loss"].as_f64().unwrap() > 0.0);
+    assert_eq!(of(&first, "done")["steps"], 4);
+    assert!(of(&first, "done")["evidence"]["is_gain"].is_boolean());
+
+    let second = teach(&["--steps", "6", "--resume"]);
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let second = events(&second);
+    assert_eq!(of(&second, "step")["step"], 5, "goes on behind the fourth step");
+    let other = teach(&["--steps", "6", "--resume", "--seed", "1"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("other settings"));
+
+    let pictures = folder.path().join("pictures");
+    let lora = format!("{out}:0.9");
+    let made = kiln(&[
+        "generate",
+        "--model",
+        model,
+        "--prompt",
+        "checks",
+        "--lora",
+        &lora,
+        "--width",
+        "64",
+        "--height",
+        "64",
+        "--steps",
+        "2",
+        "--out",
+        pictures.to_str().unwrap(),
+        "--json",
+    ]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(Path::new(of(&events(&made), "picture")["path"].as_str().unwrap()).is_file());
+    let inspected = events(&kiln(&["inspect", out, "--json"]));
+    assert!(inspected[0].to_string().contains("kiln_training"), "{inspected:?}");
+}
+
+#[test]
+fn what_cannot_be_learnt_from_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, out) = (folder.path().display().to_string(), folder.path().join("a.safetensors"));
+    let model = "tests/reference/golden/tiny_sd";
+    let refused = |arguments: &[&str], status: i32, said: &str| {
+        let base = ["finetune", "--out", out.to_str().unwrap(), "--model", model];
+        let output = kiln(&[&base[..], arguments].concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{error}");
+        assert!(error.contains(said) && error.trim_end().lines().count() == 1, "{error:?} says not {said:?}");
+    };
+    refused(&["--images", &images], 1, "holds no pictures");
+    refused(&["--images", "no-such-folder"], 1, "no folder no-such-folder");
+    refused(&["--images", &images, "--rank", "0"], 2, "rank 0");
+    refused(&["--images", &images, "--optimizer", "lion"], 2, "adamw, adam, sgd");
+    refused(&["--ratings", &images], 1, "cannot fine-tune from ratings");
+}
