@@ -26,7 +26,7 @@ pub const CLIP_TOKENS: usize = 49408;
 /// How a word becomes tokens.
 enum Words {
     /// By a vocabulary that was read.
-    Read { vocabulary: HashMap<String, u32>, ranks: HashMap<(String, String), usize>, bytes: [char; 256] },
+    Read { vocabulary: HashMap<String, u32>, ranks: HashMap<(String, String), usize>, bytes: Box<[char; 256]> },
     /// By CLIP's own, which every one-file checkpoint means and none holds.
     Clip(&'static instant_clip_tokenizer::Tokenizer),
 }
@@ -97,7 +97,7 @@ impl Tokenizer {
             None => None,
         };
         let wanted = config.model_max_length.filter(|l| *l >= 2.0).map_or(longest, |l| (l as usize).min(longest));
-        let words = Words::Read { vocabulary, ranks, bytes: byte_characters() };
+        let words = Words::Read { vocabulary, ranks, bytes: Box::new(byte_characters()) };
         Ok(Self { words, start, end, pad: pad.unwrap_or(end), length: wanted })
     }
 

@@ -224,7 +224,7 @@ fn recognise(name: &str, weights: &Weights) -> Result<Option<Family>> {
     let mut other: Option<&str> = None;
     for key in weights.keys() {
         let begins = |prefix: &str| key.starts_with(prefix);
-        unet |= begins(UNET) && (key.contains(".input_blocks.") || key.contains("_model.input_blocks."));
+        unet |= begins(UNET) && key.contains("_model.input_blocks.");
         clip |= begins("cond_stage_model.transformer.");
         open |= begins("cond_stage_model.model.");
         first_clip |= begins("conditioner.embedders.0.transformer.");
