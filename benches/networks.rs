@@ -30,6 +30,9 @@ fn noise<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
 /// Something that can be timed, in seconds.
 type Timed = Box<dyn FnMut() -> kiln::Result<f64>>;
 
+/// Name for `--only`, title, what builds it, and in what precisions it is timed (true: factors of 16 bits).
+type Network = (&'static str, &'static str, fn() -> kiln::Result<Timed>, &'static [(&'static str, bool)]);
+
 /// One step at 512x512: both halves of the guidance as one batch.
 fn sd15() -> kiln::Result<Timed> {
     let config: UnetConfig = ember::parse(json!({
@@ -84,8 +87,7 @@ fn main() -> kiln::Result<()> {
     let python = argument("--python").unwrap_or_else(|| "python3".into());
     println!("{threads} of {cores} threads, {rounds} rounds, seconds");
     println!("{:<44} {:>8} {:>8} {:>7}", "network", "Kiln", "PyTorch", "ratio");
-    type Build = fn() -> kiln::Result<Timed>;
-    let networks: [(&str, &str, Build, &[(&str, bool)]); 2] = [
+    let networks: [Network; 2] = [
         ("sd15", "Stable Diffusion 1.5 U-Net, 512x512, 1 step", sd15, &[("f32", false)]),
         ("train", "Ember U-Net, training step of 16", train, &[("f32", false), ("bf16 factors", true)]),
     ];

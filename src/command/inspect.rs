@@ -2,7 +2,8 @@
 
 use super::output::Output;
 use kiln::Result;
-use kiln::insight::inspect::{Inspection, Weights, inspect};
+use kiln::insight::inspect::{Inspection, OneFile, Weights, inspect};
+use kiln::model::original::family::Part;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -52,8 +53,10 @@ fn words(found: &Inspection) -> String {
             lines.join("\n")
         }
         Inspection::Weights(weights) => weight_lines(weights).join("\n"),
-        Inspection::Checkpoint { class, bytes, parameters, components } => {
+        Inspection::Checkpoint { class, bytes, parameters, components, prediction, memory } => {
             let mut lines = vec![format!("Checkpoint {class}: {} weights, {}", grouped(*parameters), size(*bytes))];
+            lines.extend(prediction.iter().map(|prediction| format!("predicts: {prediction}")));
+            lines.extend(memory.iter().map(|memory| format!("memory: {memory}")));
             for component in components {
                 let class = component.class.as_deref().unwrap_or("no class named");
                 lines.push(format!("{}: {class}", component.name));
@@ -70,8 +73,26 @@ fn weight_lines(weights: &Weights) -> Vec<String> {
         format!("{}: {}, {}", weights.file, weights.family, size(weights.bytes)),
         format!("{} tensors ({}), {} weights", weights.tensors, types.join(", "), grouped(weights.parameters)),
     ];
+    if let Some(found) = &weights.checkpoint {
+        lines.extend(checkpoint_lines(found));
+    }
+    lines.extend(weights.trouble.iter().map(|why| format!("Kiln cannot run it: {why}")));
     lines.extend(weights.metadata.iter().map(|(key, value)| format!("{key} = {value}")));
     lines.extend(weights.largest.iter().map(|(name, shape)| format!("largest: {name} {shape:?}")));
+    lines
+}
+
+fn checkpoint_lines(found: &OneFile) -> Vec<String> {
+    let also = if found.inpainting { ", for inpainting" } else { "" };
+    let side = found.native_size;
+    let mut lines = vec![format!("{}{also}, {}, for pictures of {side} x {side}", found.family, found.precision)];
+    lines.extend(found.title.iter().map(|title| format!("title: {title}")));
+    lines.extend(found.distilled.iter().map(|kind| format!("made for few steps: {kind}")));
+    lines.push(format!("predicts: {} ({})", found.prediction, found.prediction_because));
+    lines.push(format!("licence: {}", found.licence.as_deref().unwrap_or("the file does not say")));
+    let part = |p: &Part| format!("part: {}, {} weights, {}", p.name, grouped(p.parameters), size(p.bytes));
+    lines.extend(found.parts.iter().map(part));
+    lines.extend(found.memory.iter().map(|memory| format!("memory: {memory}")));
     lines
 }
 

@@ -1,6 +1,11 @@
 //! What a checkpoint, an adapter or a picture holds, without loading its weights.
 
 use crate::library::metadata;
+use crate::model::autoencoder::AutoencoderConfig;
+use crate::model::checkpoint;
+use crate::model::memory::{Machine, Need, sentence};
+use crate::model::original::Original;
+use crate::model::original::family::{Part, precision};
 use crate::recipe::Recipe;
 use crate::{Error, Result};
 use safetensors::tensor::Metadata;
@@ -47,6 +52,10 @@ pub enum Inspection {
         parameters: u64,
         /// Its parts, sorted by name.
         components: Vec<Component>,
+        /// What the denoiser predicts, as its scheduler's configuration says.
+        prediction: Option<String>,
+        /// Whether it fits this machine's memory now, and what would; `None` where the system does not say.
+        memory: Option<String>,
     },
 }
 
@@ -80,6 +89,39 @@ pub struct Weights {
     pub largest: Vec<(String, Vec<usize>)>,
     /// The file's own notes, long ones cut.
     pub metadata: BTreeMap<String, String>,
+    /// What is known of a whole checkpoint in one file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<OneFile>,
+    /// Why Kiln cannot run it, where it looks like a whole checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// A whole checkpoint in the original layout.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OneFile {
+    /// The family's name.
+    pub family: String,
+    /// The type of most of its bytes.
+    pub precision: String,
+    /// Its networks.
+    pub parts: Vec<Part>,
+    /// `epsilon` or `v_prediction`.
+    pub prediction: String,
+    /// What says so.
+    pub prediction_because: String,
+    /// Side of its training pictures, pixels.
+    pub native_size: u32,
+    /// `turbo`, `lightning` or `lcm`.
+    pub distilled: Option<String>,
+    /// Whether it also takes a mask.
+    pub inpainting: bool,
+    /// Title, as its author wrote it.
+    pub title: Option<String>,
+    /// Licence, as its author wrote it.
+    pub licence: Option<String>,
+    /// Whether it fits this machine's memory now, and what would; `None` where the system does not say.
+    pub memory: Option<String>,
 }
 
 /// Looks into a picture, a safetensors file or a checkpoint folder.
@@ -88,11 +130,20 @@ pub struct Weights {
 /// When there is nothing at the path, it is damaged, it is of no known kind, or it is a pickle.
 pub fn inspect(path: &Path) -> Result<Inspection> {
     if path.is_dir() {
-        return checkpoint(path);
+        return folder_checkpoint(path);
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match extension.as_str() {
-        "safetensors" => Ok(Inspection::Weights(weights(path)?)),
+        "safetensors" => {
+            let mut weights = weights(path)?;
+            if weights.family.ends_with(CHECKPOINT) || weights.family == ORIGINAL {
+                match one_file(path) {
+                    Ok(found) => weights.checkpoint = found,
+                    Err(why) => weights.trouble = Some(why.message),
+                }
+            }
+            Ok(Inspection::Weights(weights))
+        }
         "ckpt" | "pt" | "pth" | "bin" | "pkl" => Err(Error::failed(format!(
             "{} is a pickle, which can run any program when it is opened: convert it to .safetensors and use that.",
             path.display()
@@ -103,6 +154,32 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
             Ok(Inspection::Picture { width, height, recipe, exact, parameters })
         }
     }
+}
+
+/// What a whole checkpoint in one file says of itself.
+fn one_file(path: &Path) -> Result<Option<OneFile>> {
+    let weights = checkpoint::Weights::open(path)?;
+    let Some(found) = Original::read(path, &weights)? else { return Ok(None) };
+    let parts = found.parts(&weights);
+    let parameters = parts.iter().map(|part| part.parameters).sum();
+    Ok(Some(OneFile {
+        family: found.family.name().into(),
+        precision: precision(&weights),
+        prediction: found.predicts.word().into(),
+        prediction_because: found.predicts_because.clone(),
+        native_size: found.native_size,
+        distilled: found.distilled().and_then(|kind| Some(serde_json::to_value(kind).ok()?.as_str()?.to_string())),
+        inpainting: found.is_inpainting(),
+        title: found.hints.title.clone(),
+        licence: found.hints.licence.clone(),
+        memory: fits(&Need::new(parameters, found.native_size, found.vae.first_width())),
+        parts,
+    }))
+}
+
+/// Whether something fits into memory now.
+fn fits(need: &Need) -> Option<String> {
+    Machine::ask().map(|machine| sentence(need, &machine))
 }
 
 /// Reads the header of a safetensors file.
@@ -148,6 +225,8 @@ pub fn weights(path: &Path) -> Result<Weights> {
         parameters: sized.iter().fold(0, |sum, (count, ..)| sum.saturating_add(*count)),
         largest: sized.into_iter().take(3).map(|(_, name, shape)| (name, shape)).collect(),
         metadata: parsed.metadata().as_ref().map(notes).unwrap_or_default(),
+        checkpoint: None,
+        trouble: None,
     })
 }
 
@@ -159,6 +238,11 @@ fn notes(notes: &HashMap<String, String>) -> BTreeMap<String, String> {
     notes.iter().map(|(key, value)| (key.clone(), cut(value))).collect()
 }
 
+/// How the family of a whole checkpoint ends.
+const CHECKPOINT: &str = "checkpoint";
+/// The family of what may be one, or a part of one.
+const ORIGINAL: &str = "denoiser in the original Stable Diffusion keys";
+
 /// What the names of the tensors tell.
 fn family(names: &[&str]) -> String {
     let any = |part: &str| names.iter().any(|name| name.contains(part));
@@ -167,14 +251,14 @@ fn family(names: &[&str]) -> String {
         "LoRA adapter (kohya keys)"
     } else if any(".lora_A.") || any(".lora_B.") || any(".lora.down.") {
         "LoRA adapter (diffusers/PEFT keys)"
-    } else if begins("conditioner.embedders.1.") {
+    } else if begins("conditioner.embedders.1.") && begins("model.diffusion_model.") {
         "Stable Diffusion XL checkpoint"
-    } else if begins("cond_stage_model.model.") {
+    } else if begins("cond_stage_model.model.") && begins("model.diffusion_model.") {
         "Stable Diffusion 2.x checkpoint"
     } else if begins("model.diffusion_model.") && begins("cond_stage_model.transformer.") {
         "Stable Diffusion 1.x checkpoint"
     } else if begins("model.diffusion_model.") {
-        "denoiser in the original Stable Diffusion keys"
+        ORIGINAL
     } else if begins("text_model.") || begins("embeddings.token_embedding") {
         "CLIP text encoder"
     } else if begins("down_blocks.") && any("time_embedding.") {
@@ -191,7 +275,7 @@ fn family(names: &[&str]) -> String {
     what.to_string()
 }
 
-fn checkpoint(folder: &Path) -> Result<Inspection> {
+fn folder_checkpoint(folder: &Path) -> Result<Inspection> {
     let index = folder.join("model_index.json");
     if !index.is_file() {
         return Err(Error::failed(format!(
@@ -227,7 +311,19 @@ fn checkpoint(folder: &Path) -> Result<Inspection> {
     }
     let all = || components.iter().flat_map(|component| &component.weights);
     let (bytes, parameters) = (all().map(|w| w.bytes).sum(), all().map(|w| w.parameters).sum());
-    Ok(Inspection::Checkpoint { class, bytes, parameters, components })
+    let scheduler = folder.join("scheduler/scheduler_config.json");
+    let prediction = config(&scheduler).ok().and_then(|c| Some(c.get("prediction_type")?.as_str()?.to_string()));
+    // Whoever wrote it says how large its pictures are; where nobody does, those of the first generation.
+    let sizes = || {
+        let vae = AutoencoderConfig::from_json(config(&folder.join("vae/config.json")).ok()?).ok()?;
+        vae.check().ok()?;
+        let side =
+            config(&folder.join("unet/config.json")).ok()?.get("sample_size").and_then(|v| v.as_u64()).unwrap_or(64);
+        Some((u32::try_from(side.checked_mul(vae.downscale() as u64)?).ok()?.clamp(64, 2048), vae.first_width()))
+    };
+    let (side, width) = sizes().unwrap_or((512, 128));
+    let memory = fits(&Need::new(parameters, side, width));
+    Ok(Inspection::Checkpoint { class, bytes, parameters, components, prediction, memory })
 }
 
 fn config(path: &Path) -> Result<serde_json::Value> {

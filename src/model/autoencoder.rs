@@ -2,7 +2,7 @@
 
 use super::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use super::autoencoder_tiny::{AutoencoderTiny, AutoencoderTinyConfig};
-use super::checkpoint::Weights;
+use super::checkpoint::{Source, Weights};
 use super::config::unsupported;
 use super::init::Init;
 use crate::{Error, Result};
@@ -52,6 +52,16 @@ impl AutoencoderConfig {
         }
     }
 
+    /// Channels of the finest level.
+    pub fn first_width(&self) -> usize {
+        match self {
+            Self::Kl(config) => config.block_out_channels.first(),
+            Self::Tiny(config) => config.decoder_block_out_channels.last(),
+        }
+        .copied()
+        .unwrap_or(0)
+    }
+
     /// Channels of a latent.
     pub fn latent_channels(&self) -> usize {
         match self {
@@ -84,12 +94,36 @@ impl Autoencoder {
     /// # Errors
     /// When the weights do not fit the configuration.
     pub fn load(init: &mut Init, config: &AutoencoderConfig, weights: &Weights) -> Result<Self> {
+        Self::load_from(init, config, weights, &|key| {
+            let mut sources = vec![Source::Whole(key.to_string())];
+            // Older writers named the middle's projections otherwise.
+            for (new, old) in
+                [(".to_q.", ".query."), (".to_k.", ".key."), (".to_v.", ".value."), (".to_out.0.", ".proj_attn.")]
+            {
+                if key.contains(new) {
+                    sources.push(Source::Whole(key.replace(new, old)));
+                }
+            }
+            sources
+        })
+    }
+
+    /// Builds the modules and fills them from where `sources` says that each weight lies.
+    ///
+    /// # Errors
+    /// When the weights do not fit the configuration.
+    pub fn load_from(
+        init: &mut Init,
+        config: &AutoencoderConfig,
+        weights: &Weights,
+        sources: &dyn Fn(&str) -> Vec<Source>,
+    ) -> Result<Self> {
         Ok(match config {
             AutoencoderConfig::Kl(config) => {
-                Self::Kl(Box::new(weights.load(AutoencoderKl::new(init, config)?, &[""])?))
+                Self::Kl(Box::new(weights.load_from(AutoencoderKl::new(init, config)?, sources)?.0))
             }
             AutoencoderConfig::Tiny(config) => {
-                Self::Tiny(Box::new(weights.load(AutoencoderTiny::new(init, config)?, &[""])?))
+                Self::Tiny(Box::new(weights.load_from(AutoencoderTiny::new(init, config)?, sources)?.0))
             }
         })
     }

@@ -13,6 +13,31 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// Where the values of one parameter lie in a file of another layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Under this key.
+    Whole(String),
+    /// One of three equal parts along the first axis: queries, keys and values that were written as one.
+    Third {
+        /// The key of all three.
+        key: String,
+        /// Which of them, from 0.
+        index: usize,
+    },
+    /// A matrix under this key, with its axes exchanged.
+    Transposed(String),
+}
+
+impl Source {
+    /// The key in the file.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Whole(key) | Self::Third { key, .. } | Self::Transposed(key) => key,
+        }
+    }
+}
+
 /// The tensors of one or several safetensors files, still as they lie on disk.
 #[derive(Debug, Default)]
 pub struct Weights {
@@ -98,6 +123,17 @@ impl Weights {
         self.index.get(key).map(|(_, e)| e.shape.as_slice())
     }
 
+    /// Type and size in bytes of every tensor whose key begins with `prefix`.
+    pub fn sizes<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (Dtype, u64)> + 'a {
+        let within = self.index.iter().filter(move |(key, _)| key.starts_with(prefix));
+        within.map(|(_, (_, entry))| (entry.dtype, entry.bytes.len() as u64))
+    }
+
+    /// Number of values in all tensors, by their sizes.
+    pub fn parameters(&self) -> u64 {
+        self.sizes("").map(|(dtype, bytes)| bytes.saturating_mul(8) / (dtype.bitsize() as u64).max(1)).sum()
+    }
+
     /// Shape and values of a tensor, in the order on disk; `None` where there is no such key.
     ///
     /// # Errors
@@ -136,11 +172,26 @@ impl Weights {
     /// Fills every parameter of `module`. `prefixes` are tried in turn before each key (older and newer writers differ).
     /// A key that is missing, or has another shape, is an error that names it; keys that nothing wants are ignored.
     pub fn load<M: Module>(&self, module: M, prefixes: &[&str]) -> Result<M> {
-        let mut fill = Fill { weights: self, prefixes, path: ModulePath::default(), error: None };
+        let sources = |key: &str| prefixes.iter().map(|p| Source::Whole(format!("{p}{key}"))).collect();
+        self.load_from(module, &sources).map(|(module, _)| module)
+    }
+
+    /// Fills every parameter of `module` from the first of its key's `sources` that the files hold. Also says which of the
+    /// files' keys were used.
+    ///
+    /// # Errors
+    /// When none of the sources is there, or has another shape than the parameter; the sentence names the key.
+    pub fn load_from<M: Module>(
+        &self,
+        module: M,
+        sources: &dyn Fn(&str) -> Vec<Source>,
+    ) -> Result<(M, HashSet<String>)> {
+        let used = HashSet::new();
+        let mut fill = Fill { weights: self, sources, path: ModulePath::default(), used, error: None };
         let module = module.map(&mut fill);
         match fill.error {
             Some(error) => Err(error),
-            None => Ok(module),
+            None => Ok((module, fill.used)),
         }
     }
 }
@@ -165,39 +216,70 @@ fn refuse_pickle(path: &Path) -> Error {
 
 struct Fill<'a> {
     weights: &'a Weights,
-    prefixes: &'a [&'a str],
+    sources: &'a dyn Fn(&str) -> Vec<Source>,
     path: ModulePath,
+    used: HashSet<String>,
     error: Option<Error>,
 }
 
 impl Fill<'_> {
-    fn value(&self, shape: &[usize]) -> Result<Vec<f32>> {
+    fn value(&mut self, shape: &[usize]) -> Result<Vec<f32>> {
         let key = self.path.key();
-        let found = self.prefixes.iter().map(|p| format!("{p}{key}")).find_map(|k| self.weights.index.get(&k));
-        let Some((file, entry)) = found else {
-            return Err(Error::failed(format!("{} lacks the weight {key}.", self.weights.name())));
+        let sources = (self.sources)(&key);
+        let found = sources.iter().find_map(|s| Some((s, self.weights.index.get(s.key())?)));
+        let Some((source, (file, entry))) = found else {
+            let looked = sources.first().map_or(key.as_str(), Source::key);
+            return Err(Error::failed(format!("{} lacks the weight {looked}.", self.weights.name())));
         };
+        let mut entry = entry.clone();
+        let third = match source {
+            Source::Third { index, .. } => Some(*index),
+            _ => None,
+        };
+        if let Some(index) = third
+            && entry.shape.first().is_some_and(|rows| rows.is_multiple_of(3))
+        {
+            entry.shape[0] /= 3;
+            let length = entry.bytes.len() / 3;
+            entry.bytes = entry.bytes.start + index * length..entry.bytes.start + (index + 1) * length;
+        }
         let layout = self.path.layout(shape.len());
-        let expected = match layout {
+        let mut expected = match layout {
             Layout::Plain => shape.to_vec(),
             Layout::Linear => vec![shape[1], shape[0]],
             Layout::Conv => vec![shape[3], shape[2], shape[0], shape[1]],
         };
-        if entry.shape != expected {
+        let turned = matches!(source, Source::Transposed(_));
+        if turned {
+            expected.reverse();
+        }
+        if !same(&entry.shape, &expected) {
             return Err(Error::failed(format!(
-                "{}: the weight {key} has shape {:?} where its configuration means {expected:?}.",
+                "{}: the weight {} has shape {:?} where its configuration means {expected:?}.",
                 self.weights.name(),
+                source.key(),
                 entry.shape
             )));
         }
-        let values = self.weights.values(*file, entry, &key)?;
+        let values = self.weights.values(*file, &entry, source.key())?;
+        self.used.insert(source.key().to_string());
         Ok(match layout {
+            Layout::Linear if turned => values,
             Layout::Plain => values,
             Layout::Linear => transpose(&values, shape[1], shape[0]),
             // [out, in, taps] -> [taps, in, out]
             Layout::Conv => reverse_axes(&values, shape[3], shape[2], shape[0] * shape[1]),
         })
     }
+}
+
+/// Whether two shapes are the same but for trailing ones: a linear layer may be written as a 1x1 convolution and back.
+fn same(a: &[usize], b: &[usize]) -> bool {
+    let bare = |shape: &[usize]| match shape {
+        [out, inputs, 1, 1] => vec![*out, *inputs],
+        other => other.to_vec(),
+    };
+    bare(a) == bare(b)
 }
 
 /// `[a, b, c]` to `[c, b, a]`.

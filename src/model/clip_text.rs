@@ -8,6 +8,9 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Deserialize;
 
+/// The class of SDXL's second text encoder.
+pub const WITH_PROJECTION: &str = "CLIPTextModelWithProjection";
+
 /// `text_encoder/config.json`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
@@ -55,6 +58,11 @@ impl Default for ClipTextConfig {
 }
 
 impl ClipTextConfig {
+    /// Whether its pooled words are projected.
+    pub fn is_projected(&self) -> bool {
+        self.architectures.iter().flatten().any(|name| name == WITH_PROJECTION)
+    }
+
     /// Refuses what the modules below cannot do.
     pub fn check(&self) -> Result<()> {
         let name = "text encoder";
@@ -67,6 +75,7 @@ impl ClipTextConfig {
                 ("num_hidden_layers", self.num_hidden_layers),
                 ("num_attention_heads", self.num_attention_heads),
                 ("max_position_embeddings", self.max_position_embeddings),
+                ("projection_dim", if self.is_projected() { self.projection_dim } else { 1 }),
             ],
         )?;
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
@@ -132,6 +141,7 @@ pub struct ClipText {
     embeddings: Embeddings,
     encoder: Layers,
     final_layer_norm: LayerNorm,
+    text_projection: Option<Linear>,
 }
 
 /// What the encoder says of a batch of prompts.
@@ -141,7 +151,7 @@ pub struct EncodedText {
     pub last_hidden_state: Tensor<3>,
     /// Before the final norm: the embeddings, then each layer's result.
     pub hidden_states: Vec<Tensor<3>>,
-    /// The vector at the end-of-text token, `[n, hidden]`.
+    /// The vector at the end-of-text token, `[n, hidden]`; of the kind with projection the projected one, `[n, projection_dim]`.
     pub pooled: Tensor<2>,
 }
 
@@ -176,7 +186,8 @@ impl ClipText {
                 layer_norm2: norm(init),
             })
             .collect();
-        Ok(Self { embeddings, encoder: Layers { layers }, final_layer_norm: norm(init) })
+        let projected = config.is_projected().then(|| Linear::new(init, width, config.projection_dim).without_bias());
+        Ok(Self { embeddings, encoder: Layers { layers }, final_layer_norm: norm(init), text_projection: projected })
     }
 
     /// First values for learning from nothing. The begin and end tokens (the last two) start silent, words loud, positions and
@@ -242,6 +253,10 @@ impl ClipText {
             last.clone().slice([row..row + 1, end..end + 1, 0..width]).reshape([1, width])
         });
         let pooled = Tensor::cat(pooled.collect(), 0);
+        let pooled = match &self.text_projection {
+            Some(projection) => projection.forward(pooled),
+            None => pooled,
+        };
         Ok(EncodedText { last_hidden_state: last, hidden_states, pooled })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every module is built from the `config.json` of a diffusers folder and holds its weights in the layouts of
 //! [`crate::kernels`]. The names of the fields are diffusers' own, so that [`checkpoint`] can derive every key of a
-//! safetensors file from the structure itself.
+//! safetensors file from the structure itself; [`original`] knows the older layout, in which all of a checkpoint is one file.
 
 pub mod autoencoder;
 pub mod autoencoder_kl;
@@ -15,7 +15,9 @@ pub mod init;
 pub mod layers;
 pub mod lora;
 pub mod mapped;
+pub mod memory;
 pub mod naming;
+pub mod original;
 pub mod resnet;
 pub mod tokenizer;
 pub mod transformer;

@@ -5,6 +5,7 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
@@ -19,12 +20,20 @@ pub struct Tokens {
     pub cut: usize,
 }
 
+/// Tokens that CLIP's text encoders know.
+pub const CLIP_TOKENS: usize = 49408;
+
+/// How a word becomes tokens.
+enum Words {
+    /// By a vocabulary that was read.
+    Read { vocabulary: HashMap<String, u32>, ranks: HashMap<(String, String), usize>, bytes: Box<[char; 256]> },
+    /// By CLIP's own, which every one-file checkpoint means and none holds.
+    Clip(&'static instant_clip_tokenizer::Tokenizer),
+}
+
 /// The tokenizer of one checkpoint.
-#[derive(Debug)]
 pub struct Tokenizer {
-    vocabulary: HashMap<String, u32>,
-    ranks: HashMap<(String, String), usize>,
-    bytes: [char; 256],
+    words: Words,
     start: u32,
     end: u32,
     pad: u32,
@@ -56,28 +65,29 @@ fn byte_characters() -> [char; 256] {
 }
 
 impl Tokenizer {
-    /// Reads `vocab.json`, `merges.txt` and `tokenizer_config.json` of a diffusers `tokenizer/` folder. `longest` is what the
-    /// text encoder takes.
+    /// Whether a folder holds a tokenizer.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join("vocab.json").is_file() || folder.join("tokenizer.json").is_file()
+    }
+
+    /// Reads a diffusers `tokenizer/` folder: `vocab.json` and `merges.txt`, or the newer `tokenizer.json`, and
+    /// `tokenizer_config.json`. `longest` is what the text encoder takes.
+    ///
+    /// # Errors
+    /// When a file is missing, or it is not a CLIP vocabulary.
     pub fn open(folder: &Path, longest: usize) -> Result<Self> {
-        let vocabulary: HashMap<String, u32> = read_json(&folder.join("vocab.json"))?;
-        let path = folder.join("merges.txt");
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+        let (vocabulary, merges) = read_vocabulary(folder)?;
         let mut ranks = HashMap::new();
-        for line in text.lines().filter(|l| !l.starts_with("#version")) {
-            if let Some((a, b)) = line.split_once(' ') {
-                let rank = ranks.len();
-                ranks.entry((a.to_string(), b.to_string())).or_insert(rank);
-            }
+        for pair in merges {
+            let rank = ranks.len();
+            ranks.entry(pair).or_insert(rank);
         }
         let config_path = folder.join("tokenizer_config.json");
         let config: TokenizerConfig =
             if config_path.is_file() { read_json(&config_path)? } else { TokenizerConfig::default() };
         let special = |name: &str| {
             vocabulary.get(name).copied().ok_or_else(|| {
-                Error::failed(format!(
-                    "{} lacks {name}; it is not a CLIP vocabulary.",
-                    folder.join("vocab.json").display()
-                ))
+                Error::failed(format!("{} lacks {name}; it is not a CLIP vocabulary.", folder.display()))
             })
         };
         let (start, end) = (special(START)?, special(END)?);
@@ -87,7 +97,22 @@ impl Tokenizer {
             None => None,
         };
         let wanted = config.model_max_length.filter(|l| *l >= 2.0).map_or(longest, |l| (l as usize).min(longest));
-        Ok(Self { vocabulary, ranks, bytes: byte_characters(), start, end, pad: pad.unwrap_or(end), length: wanted })
+        let words = Words::Read { vocabulary, ranks, bytes: Box::new(byte_characters()) };
+        Ok(Self { words, start, end, pad: pad.unwrap_or(end), length: wanted })
+    }
+
+    /// CLIP's own tokenizer, for a text encoder that takes `longest` tokens; padded with the end.
+    pub fn clip(longest: usize) -> Self {
+        static CLIP: LazyLock<instant_clip_tokenizer::Tokenizer> =
+            LazyLock::new(instant_clip_tokenizer::Tokenizer::new);
+        let (start, end) = (u32::from(CLIP.start_of_text().to_u16()), u32::from(CLIP.end_of_text().to_u16()));
+        Self { words: Words::Clip(&CLIP), start, end, pad: end, length: longest }
+    }
+
+    /// The same tokenizer, padding with token 0 as OpenCLIP does, or with its end as CLIP does.
+    pub fn padded_with_zero(mut self, zero: bool) -> Self {
+        self.pad = if zero { 0 } else { self.end };
+        self
     }
 
     /// Tokens in every result of [`Tokenizer::encode`].
@@ -129,13 +154,64 @@ impl Tokenizer {
 
     /// The numbers of one word, before framing.
     fn word(&self, word: &str) -> Vec<u32> {
-        let mut parts: Vec<String> = word.bytes().map(|b| self.bytes[b as usize].to_string()).collect();
-        if let Some(last) = parts.last_mut() {
-            last.push_str(WORD_END);
+        match &self.words {
+            Words::Clip(clip) => {
+                let mut tokens = Vec::new();
+                clip.encode(word, &mut tokens);
+                tokens.into_iter().map(|token| u32::from(token.to_u16())).collect()
+            }
+            Words::Read { vocabulary, ranks, bytes } => {
+                let mut parts: Vec<String> = word.bytes().map(|b| bytes[b as usize].to_string()).collect();
+                if let Some(last) = parts.last_mut() {
+                    last.push_str(WORD_END);
+                }
+                merge(&mut parts, |a, b| ranks.get(&(a.to_string(), b.to_string())).copied());
+                parts.iter().map(|p| vocabulary.get(p).copied().unwrap_or(self.end)).collect()
+            }
         }
-        merge(&mut parts, |a, b| self.ranks.get(&(a.to_string(), b.to_string())).copied());
-        parts.iter().map(|p| self.vocabulary.get(p).copied().unwrap_or(self.end)).collect()
     }
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer").field("length", &self.length).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+/// Tokens and their numbers.
+type Vocabulary = HashMap<String, u32>;
+
+/// Tokens with their numbers, and pairs of them in the order in which they merge.
+fn read_vocabulary(folder: &Path) -> Result<(Vocabulary, Vec<(String, String)>)> {
+    let pair = |line: &str| line.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string()));
+    let one = folder.join("tokenizer.json");
+    if folder.join("vocab.json").is_file() || !one.is_file() {
+        let vocabulary = read_json(&folder.join("vocab.json"))?;
+        let path = folder.join("merges.txt");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+        return Ok((vocabulary, text.lines().filter(|l| !l.starts_with("#version")).filter_map(pair).collect()));
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Merge {
+        Line(String),
+        Pair(String, String),
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        vocab: Vocabulary,
+        merges: Vec<Merge>,
+    }
+    #[derive(Deserialize)]
+    struct File {
+        model: Model,
+    }
+    let File { model } = read_json(&one)?;
+    let merges = model.merges.into_iter().filter_map(|merge| match merge {
+        Merge::Line(line) => pair(&line),
+        Merge::Pair(a, b) => Some((a, b)),
+    });
+    Ok((model.vocab, merges.collect()))
 }
 
 /// Joins neighbours, the lowest rank first, until no pair has one.

@@ -16,6 +16,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub struct UnetConfig {
+    /// Side of a training picture's latent, or height and width.
+    pub sample_size: Option<serde_json::Value>,
     /// Channels in.
     pub in_channels: usize,
     /// Channels out.
@@ -76,6 +78,7 @@ impl Default for UnetConfig {
     fn default() -> Self {
         let kinds = |k: &[&str]| k.iter().map(|s| s.to_string()).collect();
         Self {
+            sample_size: None,
             in_channels: 4,
             out_channels: 4,
             center_input_sample: false,

@@ -4,8 +4,10 @@ use super::Pipeline;
 use super::load::{MODELS, hash_file};
 use crate::model::lora::merge::merge;
 use crate::model::lora::{Adapter, Part};
+use crate::model::original::keys;
 use crate::recipe::AdapterRef;
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -130,11 +132,17 @@ impl Pipeline {
         // Two sets of corrected layers at once would be a waste of memory.
         shelf.applied = None;
         let weighed: Vec<(&Adapter, f32)> = read.iter().zip(adapters).map(|(r, a)| (&r.adapter, a.weight)).collect();
-        let (unet, in_unet) = merge(&self.unet, Part::Unet, &weighed)?;
-        let (text, in_text) = merge(&self.text.model, Part::Text, &weighed)?;
+        // Trainers of SDXL name the denoiser's layers as the original layout does.
+        let layers = self.unet_config.layers_per_block.at(0);
+        let (unet, in_unet) = merge(&self.unet, Part::Unet, &weighed, &|key| keys::unet(key, layers))?;
+        let (text, in_text) = merge(&self.text.model, Part::Text, &weighed, &|_| Vec::new())?;
         let mut pipeline = self.clone();
         pipeline.unet = unet;
         pipeline.text.model = text;
+        let mut in_text2 = BTreeSet::new();
+        if let Some(second) = &mut pipeline.text2 {
+            (second.model, in_text2) = merge(&second.model, Part::Text2, &weighed, &|_| Vec::new())?;
+        }
         // Words mean something else to another text encoder.
         pipeline.encodings = Arc::default();
         // The shelf holds this pipeline; one that held the shelf in turn would never be freed.
@@ -144,7 +152,7 @@ impl Pipeline {
             let matches = |(part, layer): &&(Part, String)| match part {
                 Part::Unet => in_unet.contains(layer),
                 Part::Text => in_text.contains(layer),
-                Part::Text2 => false,
+                Part::Text2 => in_text2.contains(layer),
             };
             notices.extend(self.notice(adapter, adapter.corrections.keys().filter(matches).count())?);
         }

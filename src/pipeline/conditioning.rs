@@ -1,12 +1,13 @@
-//! What the denoiser is told: encoded words and slider values.
+//! What the denoiser is told: encoded words, sizes and slider values.
 
 use super::extras::class_vector;
 use super::{Pipeline, prompt};
-use crate::Result;
 use crate::model::clip_text::{ClipText, ClipTextConfig};
+use crate::model::embeddings::sinusoids;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::unet::UnetConditioning;
 use crate::recipe::Recipe;
+use crate::{Error, Result};
 use burn::tensor::{Tensor, TensorData};
 use std::sync::Arc;
 
@@ -21,24 +22,40 @@ pub(super) struct TextEncoder {
     pub config: ClipTextConfig,
 }
 
+/// An encoded prompt.
+#[derive(Clone)]
+pub(super) struct Encoded {
+    /// `[1, tokens, width]`.
+    pub(super) words: Tensor<3>,
+    /// `[1, width]`, of checkpoints with two text encoders.
+    pooled: Option<Tensor<2>>,
+}
+
 impl Pipeline {
-    /// Encoded words and sliders: the unconditional half first, when guided.
+    /// Whether guidance enters the denoiser as a number instead of as a second prediction.
+    pub(super) fn embeds_guidance(&self) -> bool {
+        self.unet_config.time_cond_proj_dim.is_some()
+    }
+
+    /// Encoded words, sizes and sliders: the unconditional half first, when guided.
     pub(super) fn condition(&self, recipe: &Recipe, guided: bool) -> Result<(Tensor<3>, UnetConditioning)> {
         let said = |text: &str| self.encode_text(&prompt::choose(text, recipe.seed), recipe.clip_skip);
-        let mut words = vec![said(&recipe.prompt)?];
+        let mut halves = vec![said(&recipe.prompt)?];
         if guided {
-            words.insert(0, said(&recipe.negative_prompt)?);
+            let silent = self.zero_empty && recipe.negative_prompt.trim().is_empty();
+            let negative = if silent { halves[0].silence() } else { said(&recipe.negative_prompt)? };
+            halves.insert(0, negative);
         }
         // Both halves are as long as the longer one; the other goes on with chunks that say nothing.
-        let longest = words.iter().map(|w| w.dims()[1]).max().unwrap_or(0);
-        for half in &mut words {
-            let missing = (longest - half.dims()[1]) / self.text.tokenizer.length().max(1);
+        let longest = halves.iter().map(|half| half.words.dims()[1]).max().unwrap_or(0);
+        for half in &mut halves {
+            let missing = (longest - half.words.dims()[1]) / self.text.tokenizer.length().max(1);
             if missing > 0 {
-                let empty = said("")?;
-                *half = Tensor::cat([vec![half.clone()], vec![empty; missing]].concat(), 1);
+                let empty = said("")?.words;
+                half.words = Tensor::cat([vec![half.words.clone()], vec![empty; missing]].concat(), 1);
             }
         }
-        let n = words.len();
+        let n = halves.len();
         let mut conditioning = UnetConditioning::default();
         if self.unet_config.class_embed_type.is_some() {
             let vector = class_vector(&self.extras.sliders, &recipe.sliders);
@@ -47,11 +64,22 @@ impl Pipeline {
             labels.extend(vector);
             conditioning.class_labels = Some(Tensor::from_data(TensorData::new(labels, [n, width]), &self.device));
         }
-        Ok((Tensor::cat(words, 0), conditioning))
+        if self.text2.is_some() {
+            let pooled: Vec<Tensor<2>> = halves.iter().filter_map(|half| half.pooled.clone()).collect();
+            conditioning.text_embeds = Some(Tensor::cat(pooled, 0));
+            // As if the picture had been this size in training, and not cut.
+            let (w, h) = (recipe.width as f32, recipe.height as f32);
+            conditioning.time_ids = vec![[h, w, 0.0, 0.0, h, w]; n];
+        }
+        if let Some(width) = self.unet_config.time_cond_proj_dim {
+            let scale = 1000.0 * (recipe.cfg_scale - 1.0);
+            conditioning.timestep_cond = Some(sinusoids(&vec![scale; n], width, false, 1.0, &self.device));
+        }
+        Ok((Tensor::cat(halves.into_iter().map(|half| half.words).collect(), 0), conditioning))
     }
 
-    /// A prompt as `[1, tokens, width]`, with its weights; `clip_skip` counts the text encoder's layers from its end.
-    pub(super) fn encode_text(&self, prompt: &str, clip_skip: u32) -> Result<Tensor<3>> {
+    /// A prompt as all text encoders hear it, with its weights; `clip_skip` counts their layers from the end.
+    pub(super) fn encode_text(&self, prompt: &str, clip_skip: u32) -> Result<Encoded> {
         let key = format!("{clip_skip} {prompt}");
         let mut kept = self.encodings.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(i) = kept.iter().position(|(p, _)| *p == key) {
@@ -59,24 +87,47 @@ impl Pipeline {
             kept.push(entry.clone());
             return Ok(entry.1);
         }
-        let text = &self.text;
-        let (chunks, _) = prompt::chunks(&text.tokenizer, prompt, self.reads_one_chunk());
-        let mut parts = Vec::with_capacity(chunks.len());
-        for chunk in chunks {
-            let encoded = text.model.forward(&[chunk.ids], text.config.eos_token_id)?;
-            let states = &encoded.hidden_states;
-            let words = match states.len().checked_sub(clip_skip as usize).and_then(|i| states.get(i)) {
-                Some(state) if clip_skip > 1 => text.model.normalise(state.clone()),
-                _ => encoded.last_hidden_state,
-            };
-            parts.push(prompt::weigh(words, &chunk.weights));
+        let mut encoded = self.hear(&self.text, prompt, clip_skip)?;
+        match &self.text2 {
+            None => encoded.pooled = None,
+            Some(second) => {
+                let other = self.hear(second, prompt, clip_skip)?;
+                if encoded.words.dims()[1] != other.words.dims()[1] {
+                    return Err(Error::failed(format!(
+                        "The two text encoders of {} cut this prompt differently; shorten it.",
+                        self.info.name
+                    )));
+                }
+                encoded = Encoded { words: Tensor::cat(vec![encoded.words, other.words], 2), pooled: other.pooled };
+            }
         }
-        let encoded = Tensor::cat(parts, 1);
         if kept.len() == KEPT {
             kept.remove(0);
         }
         kept.push((key, encoded.clone()));
         Ok(encoded)
+    }
+
+    /// A prompt as one text encoder hears it, chunk by chunk; the first chunk is pooled.
+    fn hear(&self, text: &TextEncoder, prompt: &str, clip_skip: u32) -> Result<Encoded> {
+        let (chunks, _) = prompt::chunks(&text.tokenizer, prompt, self.reads_one_chunk());
+        // SDXL was trained on the last layer but one of both, without the final norm.
+        let two = self.text2.is_some();
+        let back = if two { clip_skip.max(2) } else { clip_skip } as usize;
+        let mut parts = Vec::with_capacity(chunks.len());
+        let mut pooled = None;
+        for chunk in chunks {
+            let encoded = text.model.forward(&[chunk.ids], text.config.eos_token_id)?;
+            let states = &encoded.hidden_states;
+            let words = match states.len().checked_sub(back).and_then(|i| states.get(i)) {
+                Some(state) if two => state.clone(),
+                Some(state) if back > 1 => text.model.normalise(state.clone()),
+                _ => encoded.last_hidden_state,
+            };
+            parts.push(prompt::weigh(words, &chunk.weights));
+            pooled.get_or_insert(encoded.pooled);
+        }
+        Ok(Encoded { words: Tensor::cat(parts, 1), pooled })
     }
 
     /// A checkpoint that names its own words was trained on single short prompts.
@@ -87,5 +138,12 @@ impl Pipeline {
     /// How many tokens of a prompt the text encoder will not see.
     pub fn tokens_cut(&self, prompt: &str) -> usize {
         prompt::chunks(&self.text.tokenizer, prompt, self.reads_one_chunk()).1
+    }
+}
+
+impl Encoded {
+    /// Zeros in the same shape.
+    fn silence(&self) -> Self {
+        Self { words: self.words.zeros_like(), pooled: self.pooled.as_ref().map(Tensor::zeros_like) }
     }
 }

@@ -1,18 +1,17 @@
-//! From a diffusers folder to a [`Pipeline`].
+//! From a checkpoint on disk to a [`Pipeline`]: what both layouts have in common.
 
+use super::blueprint::Blueprint;
 use super::conditioning::TextEncoder;
 use super::extras::{Extras, class_width};
 use super::{ModelInfo, Pipeline};
-use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
-use crate::model::checkpoint::{Weights, sha256};
-use crate::model::clip_text::{ClipText, ClipTextConfig, PREFIXES};
-use crate::model::config::read_json;
-use crate::model::tokenizer::Tokenizer;
-use crate::model::unet::{Unet, UnetConfig};
-use crate::model::{Init, checkpoint};
+use crate::model::Init;
+use crate::model::checkpoint::sha256;
+use crate::model::memory::{Fit, Machine, Need, fit, sentence};
+use crate::model::original::hints::Distilled;
 use crate::recipe::{ModelRef, Recipe};
-use crate::sampler::SamplerKind;
-use crate::sampler::schedule::{Prediction, SchedulerConfig};
+use crate::sampler::schedule::Prediction;
+use crate::sampler::spacing::Spacing;
+use crate::sampler::{Method, SamplerKind};
 use crate::{Error, Result};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -50,71 +49,59 @@ pub fn locate_model(name: &str) -> Result<PathBuf> {
     )))
 }
 
-fn component<M: Module>(folder: &Path, name: &str, prefixes: &[&str], module: M) -> Result<M> {
-    Weights::of_component(&folder.join(name))?.load(module, prefixes)
-}
-
-/// Every weight file of a folder's components.
-fn weight_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = ["text_encoder", "unet", "vae"]
-        .iter()
-        .filter_map(|name| std::fs::read_dir(folder.join(name)).ok())
-        .flat_map(|entries| entries.flatten().map(|e| e.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
-        .collect();
-    files.sort();
-    files
-}
-
 impl Pipeline {
-    /// Loads a diffusers folder onto the CPU. `progress` hears 0..=1.
+    /// Loads a checkpoint, a diffusers folder or one .safetensors file in the original layout, onto the CPU. `progress` hears
+    /// 0..=1.
+    ///
+    /// # Errors
+    /// When it is damaged, of a family that Kiln does not run, or larger than the memory that is free.
     pub fn load(path: &Path, progress: &mut dyn FnMut(f32)) -> Result<Self> {
         Self::load_on(path, &Device::flex(), progress)
     }
 
-    /// Loads a diffusers folder onto `device`.
+    /// Loads a checkpoint onto `device`; see [`Pipeline::load`].
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
     pub fn load_on(path: &Path, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Self> {
-        if !path.join("model_index.json").is_file() {
-            return Err(Error::failed(format!(
-                "{} is not a diffusers folder (it has no model_index.json); choose the folder that holds one.",
-                path.display()
-            )));
+        let plan = Blueprint::open(path)?;
+        check_fit(&plan)?;
+        if *device == Device::flex() {
+            check_memory(&plan)?;
         }
-        let mut init = Init::new(device, 0);
-        let text_config: ClipTextConfig = read_json(&path.join("text_encoder/config.json"))?;
-        let unet_config: UnetConfig = read_json(&path.join("unet/config.json"))?;
-        let vae_config = AutoencoderConfig::from_json(read_json(&path.join("vae/config.json"))?)?;
-        let scheduler: SchedulerConfig = read_json(&path.join("scheduler/scheduler_config.json"))?;
-        scheduler.check()?;
-        let extras: Extras = match path.join("kiln.json") {
-            file if file.is_file() => read_json(&file)?,
-            _ => Extras::default(),
-        };
-        let tokenizer = Tokenizer::open(&path.join("tokenizer"), text_config.max_position_embeddings)?;
-        check_fit(path, &text_config, &unet_config, &vae_config, &extras)?;
         progress(0.05);
-        let text = component(path, "text_encoder", &PREFIXES, ClipText::new(&mut init, &text_config)?)?;
-        progress(0.15);
-        let unet = component(path, "unet", &[""], Unet::new(&mut init, &unet_config)?)?;
+        let mut init = Init::new(device, 0);
+        let mut texts = Vec::with_capacity(plan.texts.len());
+        for i in 0..plan.texts.len() {
+            texts.push(plan.load_text(&mut init, i)?);
+        }
+        progress(0.2);
+        let unet = plan.load_unet(&mut init)?;
         progress(0.75);
-        let vae = Autoencoder::load(&mut init, &vae_config, &Weights::of_component(&path.join("vae"))?)?;
-        progress(0.9);
-        let hash = checkpoint::sha256(&weight_files(path))?;
-        let parameters = (text.num_params() + unet.num_params() + vae.num_params()) as u64;
-        let downscale = vae_config.downscale() as u32;
-        let levels = unet_config.block_out_channels.len() as u32;
-        let mut info = describe(path, &extras, &scheduler, hash, parameters, downscale << (levels - 1))?;
-        info.text_layers = text_config.num_hidden_layers as u32;
+        let vae = plan.load_vae(&mut init)?;
+        progress(0.85);
+        let hash = sha256(&plan.files)?;
+        let words: usize = texts.iter().map(Module::num_params).sum();
+        let parameters = (words + unet.num_params() + vae.num_params()) as u64;
+        let info = describe(&plan, hash, parameters)?;
         progress(1.0);
+        let mut encoders = texts.into_iter().zip(plan.texts).map(|(model, (config, tokenizer))| TextEncoder {
+            tokenizer: Arc::new(tokenizer),
+            model,
+            config,
+        });
+        let text = encoders.next().ok_or_else(|| Error::failed(format!("{} has no text encoder.", path.display())))?;
         Ok(Self {
             info,
-            extras,
-            text: TextEncoder { tokenizer: Arc::new(tokenizer), model: text, config: text_config },
+            extras: plan.extras,
+            text,
+            text2: encoders.next(),
+            zero_empty: plan.zero_empty,
             unet,
-            unet_config,
+            unet_config: plan.unet,
             vae: Arc::new(vae),
-            vae_config,
-            scheduler,
+            vae_config: plan.vae,
+            scheduler: plan.scheduler,
             device: device.clone(),
             encodings: Arc::default(),
             adapters: Arc::default(),
@@ -122,18 +109,25 @@ impl Pipeline {
     }
 }
 
+/// Refuses what would not fit, before the machine begins to swap.
+fn check_memory(plan: &Blueprint) -> Result<()> {
+    let Some(machine) = Machine::ask() else { return Ok(()) };
+    let need = Need::new(plan.parameters(), plan.native_size, plan.vae.first_width());
+    match fit(&need, &machine) {
+        Fit::No => Err(Error::failed(format!("{} {}.", plan.path.display(), sentence(&need, &machine)))),
+        Fit::Yes | Fit::Smaller => Ok(()),
+    }
+}
+
 /// Components that cannot work together are refused before anything is computed.
-fn check_fit(
-    path: &Path,
-    text: &ClipTextConfig,
-    unet: &UnetConfig,
-    vae: &AutoencoderConfig,
-    extras: &Extras,
-) -> Result<()> {
-    text.check()?;
+fn check_fit(plan: &Blueprint) -> Result<()> {
+    let (unet, vae, extras) = (&plan.unet, &plan.vae, &plan.extras);
+    for (text, _) in &plan.texts {
+        text.check()?;
+    }
     unet.check()?;
     vae.check()?;
-    let wrong = |what: String| Err(Error::failed(format!("{} does not fit together: {what}.", path.display())));
+    let wrong = |what: String| Err(Error::failed(format!("{} does not fit together: {what}.", plan.path.display())));
     let (latent, inpainting) = (vae.latent_channels(), 2 * vae.latent_channels() + 1);
     if ![latent, inpainting].contains(&unet.in_channels) || unet.out_channels != latent {
         return wrong(format!(
@@ -142,12 +136,29 @@ fn check_fit(
             vae.latent_channels()
         ));
     }
-    if unet.cross_attention_dim.at(0) != text.hidden_size {
+    let words: usize = plan.texts.iter().map(|(text, _)| text.hidden_size).sum();
+    if unet.cross_attention_dim.at(0) != words {
         return wrong(format!(
-            "the denoiser listens to words of width {}, the text encoder makes {}",
-            unet.cross_attention_dim.at(0),
-            text.hidden_size
+            "the denoiser listens to words of width {}, the text encoder makes {words}",
+            unet.cross_attention_dim.at(0)
         ));
+    }
+    let lengths: Vec<usize> = plan.texts.iter().map(|(_, tokenizer)| tokenizer.length()).collect();
+    if lengths.windows(2).any(|pair| pair[0] != pair[1]) || lengths.iter().any(|length| *length < 3) {
+        return wrong(format!("its text encoders read {lengths:?} tokens at once"));
+    }
+    if unet.addition_embed_type.as_deref() == Some("text_time") {
+        let Some((second, _)) = plan.texts.get(1).filter(|(text, _)| text.is_projected()) else {
+            return wrong("the denoiser wants pooled words, and no second text encoder makes any".into());
+        };
+        let sizes = 6 * unet.addition_time_embed_dim.unwrap_or(0);
+        let wanted = unet.projection_class_embeddings_input_dim.unwrap_or(0);
+        if wanted != second.projection_dim + sizes {
+            return wrong(format!(
+                "the denoiser wants {wanted} numbers beside the words, the second text encoder and the sizes make {}",
+                second.projection_dim + sizes
+            ));
+        }
     }
     if unet.class_embed_type.as_deref() == Some("projection") {
         let wanted = unet.projection_class_embeddings_input_dim.unwrap_or(0);
@@ -162,46 +173,53 @@ fn check_fit(
     Ok(())
 }
 
-fn describe(
-    path: &Path,
-    extras: &Extras,
-    scheduler: &SchedulerConfig,
-    hash: String,
-    parameters: u64,
-    size_multiple: u32,
-) -> Result<ModelInfo> {
-    let folder = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_else(|| "model".into());
-    let name = if extras.name.is_empty() { folder } else { extras.name.clone() };
-    let native_size = extras.native_size.unwrap_or(512);
+/// The sampler, steps and guidance that a checkpoint is best drawn with, where its author says nothing.
+fn recommended(plan: &Blueprint) -> (SamplerKind, u32, f32) {
+    let embedded = plan.unet.time_cond_proj_dim.is_some();
+    let trailing = |method| SamplerKind { method, spacing: Spacing::Trailing };
+    match plan.distilled {
+        Some(Distilled::Lcm) => (Method::Lcm.plain(), 4, if embedded { 8.0 } else { 1.0 }),
+        Some(Distilled::Turbo) => (trailing(Method::EulerAncestral), 4, 1.0),
+        Some(Distilled::Lightning) => (trailing(Method::Euler), 4, 1.0),
+        None if plan.scheduler.prediction() == Prediction::Flow => (SamplerKind::EULER, 20, 7.0),
+        None => (SamplerKind::DPMPP_2M_KARRAS, 20, 7.0),
+    }
+}
+
+fn describe(plan: &Blueprint, hash: String, parameters: u64) -> Result<ModelInfo> {
+    let extras: &Extras = &plan.extras;
+    let name = if extras.name.is_empty() { plan.name.clone() } else { extras.name.clone() };
+    let native_size = plan.native_size;
+    let (sampler, steps, cfg_scale) = recommended(plan);
     let sampler = match &extras.sampler {
         Some(name) => SamplerKind::from_str(name)?,
-        None if scheduler.prediction() == Prediction::Flow => SamplerKind::EULER,
-        None => SamplerKind::DPMPP_2M_KARRAS,
+        None => sampler,
     };
     let defaults = Recipe {
         model: ModelRef { name: name.clone(), hash: hash.clone() },
         width: native_size,
         height: native_size,
-        steps: extras.steps.unwrap_or(20),
-        cfg_scale: extras.cfg_scale.unwrap_or(7.0),
+        steps: extras.steps.unwrap_or(steps),
+        cfg_scale: extras.cfg_scale.unwrap_or(cfg_scale),
         sampler: sampler.name().into(),
         ..Recipe::default()
     };
     let mut vocabulary = extras.vocabulary.clone();
     vocabulary.sort();
+    let levels = plan.unet.block_out_channels.len() as u32;
     Ok(ModelInfo {
         name,
-        path: path.into(),
+        path: plan.path.clone(),
         hash,
-        summary: extras.summary.clone(),
+        summary: if extras.summary.is_empty() { plan.summary.clone() } else { extras.summary.clone() },
         sliders: extras.sliders.clone(),
         vocabulary,
         native_size,
-        size_multiple,
+        size_multiple: (plan.vae.downscale() as u32) << (levels - 1),
         defaults,
         parameters,
-        flow: scheduler.prediction() == Prediction::Flow,
-        text_layers: 1,
+        flow: plan.scheduler.prediction() == Prediction::Flow,
+        text_layers: plan.texts.first().map_or(1, |(text, _)| text.num_hidden_layers as u32),
     })
 }
 

@@ -1,6 +1,7 @@
 //! A Recipe in, a Picture out: the one pipeline, for every checkpoint.
 
 mod adapters;
+mod blueprint;
 mod conditioning;
 pub mod device;
 pub mod extras;
@@ -22,8 +23,8 @@ use crate::model::unet::{Unet, UnetConfig};
 use crate::recipe::Recipe;
 use crate::sampler::SamplerKind;
 use crate::sampler::schedule::SchedulerConfig;
-use burn::tensor::{Device, Tensor};
-use conditioning::TextEncoder;
+use burn::tensor::Device;
+use conditioning::{Encoded, TextEncoder};
 use extras::Extras;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -51,9 +52,9 @@ pub struct SliderSpec {
 /// What the studio and the command line need to know of a loaded checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
-    /// `ember`, or the folder's name.
+    /// `ember`, or the folder's or file's name.
     pub name: String,
-    /// Folder it came from.
+    /// Folder or file it came from.
     pub path: PathBuf,
     /// SHA-256 of all weight files, hexadecimal.
     pub hash: String,
@@ -112,6 +113,10 @@ pub struct Pipeline {
     info: ModelInfo,
     extras: Extras,
     text: TextEncoder,
+    /// SDXL's second.
+    text2: Option<TextEncoder>,
+    /// Whether an empty negative prompt is heard as silence.
+    zero_empty: bool,
     unet: Unet,
     unet_config: UnetConfig,
     vae: Arc<Autoencoder>,
@@ -119,7 +124,7 @@ pub struct Pipeline {
     scheduler: SchedulerConfig,
     device: Device,
     /// Prompts and their encodings, the last used last.
-    encodings: Arc<Mutex<Vec<(String, Tensor<3>)>>>,
+    encodings: Arc<Mutex<Vec<(String, Encoded)>>>,
     /// Adapters that were read, and the last set that was applied.
     adapters: Arc<Mutex<adapters::Shelf>>,
 }

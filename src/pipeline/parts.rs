@@ -76,12 +76,12 @@ impl Pipeline {
         for caption in captions {
             let plain: String =
                 caption.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"()[]\\".contains(c)))).collect();
-            words.push(self.encode_text(&plain, 1)?);
+            words.push(self.encode_text(&plain, 1)?.words);
         }
         let longest = words.iter().map(|w| w.dims()[1]).max().unwrap_or(0);
         for own in &mut words {
             while own.dims()[1] < longest {
-                *own = Tensor::cat(vec![own.clone(), self.encode_text("", 1)?], 1);
+                *own = Tensor::cat(vec![own.clone(), self.encode_text("", 1)?.words], 1);
             }
         }
         Ok(Tensor::cat(words, 0))

@@ -58,7 +58,7 @@ impl Pipeline {
         if start.first == steps {
             return Ok(sample);
         }
-        let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6;
+        let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6 && !self.embeds_guidance();
         let (words, conditioning) = self.condition(recipe, guided)?;
         let told = Told { words, conditioning, cfg_scale: recipe.cfg_scale, cfg_rescale: recipe.cfg_rescale };
         for i in start.first..steps {

@@ -101,7 +101,8 @@ methods! {
 }
 
 impl Method {
-    const fn plain(self) -> SamplerKind {
+    /// With the checkpoint's own spacing.
+    pub const fn plain(self) -> SamplerKind {
         SamplerKind { method: self, spacing: Spacing::Checkpoint }
     }
 

@@ -97,8 +97,10 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             model.text = Weights::of_component(&from.join("text_encoder"))?.load(model.text, &["text_model.", ""])?;
         }
     }
-    let mut optimizer =
-        Optimizer::new(&model, OptimizerConfig { weight_decay: 0.01, ema: 0.998, kind: OptimizerKind::Muon, ..Default::default() });
+    let mut optimizer = Optimizer::new(
+        &model,
+        OptimizerConfig { weight_decay: 0.01, ema: 0.998, kind: OptimizerKind::Muon, ..Default::default() },
+    );
     let state = options.out.join("denoiser.state.safetensors");
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;

@@ -8,12 +8,20 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use std::collections::{BTreeSet, HashMap};
 
+/// Other keys by which adapters may know a layer, from its own key (dotted, ending in `.weight`).
+pub type OtherNames<'a> = &'a dyn Fn(&str) -> Vec<String>;
+
 /// `module` with `W + sum(weight * scale * a @ b)` in every layer that an adapter corrects. Layers that none does share their
-/// memory with `module`. Also says which layers were found, by their flat names.
+/// memory with `module`. Also says which of the adapters' layers were found, by the flat names that they use.
 ///
 /// # Errors
 /// When a correction has another shape than the layer that it names.
-pub fn merge<M: Module>(module: &M, part: Part, adapters: &[(&Adapter, f32)]) -> Result<(M, BTreeSet<String>)> {
+pub fn merge<M: Module>(
+    module: &M,
+    part: Part,
+    adapters: &[(&Adapter, f32)],
+    others: OtherNames,
+) -> Result<(M, BTreeSet<String>)> {
     let mut wanted: HashMap<&str, Vec<(&Adapter, &Correction, f32)>> = HashMap::new();
     for (adapter, weight) in adapters {
         for ((of, layer), correction) in &adapter.corrections {
@@ -22,7 +30,7 @@ pub fn merge<M: Module>(module: &M, part: Part, adapters: &[(&Adapter, f32)]) ->
             }
         }
     }
-    let mut mapper = Merge { wanted, path: ModulePath::default(), found: BTreeSet::new(), error: None };
+    let mut mapper = Merge { wanted, others, path: ModulePath::default(), found: BTreeSet::new(), error: None };
     let merged = module.clone().map(&mut mapper);
     match mapper.error {
         Some(error) => Err(error),
@@ -32,6 +40,7 @@ pub fn merge<M: Module>(module: &M, part: Part, adapters: &[(&Adapter, f32)]) ->
 
 struct Merge<'a> {
     wanted: HashMap<&'a str, Vec<(&'a Adapter, &'a Correction, f32)>>,
+    others: OtherNames<'a>,
     path: ModulePath,
     found: BTreeSet<String>,
     error: Option<Error>,
@@ -50,7 +59,13 @@ impl ModuleMapper for Merge<'_> {
             return param;
         };
         let layer = flat(layer);
-        let Some(corrections) = self.wanted.get(layer.as_str()) else { return param };
+        let mut names = vec![layer.clone()];
+        names.extend((self.others)(&key).iter().filter_map(|other| Some(flat(other.strip_suffix(".weight")?))));
+        names.retain(|name| self.wanted.contains_key(name.as_str()));
+        let corrections: Vec<_> = names.iter().flat_map(|name| &self.wanted[name.as_str()]).copied().collect();
+        if corrections.is_empty() {
+            return param;
+        }
         let shape = param.lazy_shape().to_vec();
         if let Some((adapter, misfit, _)) = corrections.iter().find(|(_, c, _)| !fits(c, &shape)) {
             self.error = Some(Error::failed(format!(
@@ -61,8 +76,8 @@ impl ModuleMapper for Merge<'_> {
             return param;
         }
         let device = param.lazy_device();
-        let delta = sum(corrections, &device).reshape::<D, _>(shape_of::<D>(&shape));
-        self.found.insert(layer);
+        let delta = sum(&corrections, &device).reshape::<D, _>(shape_of::<D>(&shape));
+        self.found.extend(names);
         param.map(|weight| {
             let track = weight.is_require_grad();
             (weight.detach() + delta).detach().set_require_grad(track)

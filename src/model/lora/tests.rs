@@ -65,7 +65,7 @@ fn a_convolution_with_a_middle_is_the_three_after_one_another() {
     );
     let adapter = Adapter::open(&path).unwrap();
     let base = small();
-    let (merged, found) = merge::merge(&base, Part::Unet, &[(&adapter, 0.5)]).unwrap();
+    let (merged, found) = merge::merge(&base, Part::Unet, &[(&adapter, 0.5)], &|_| Vec::new()).unwrap();
     assert_eq!(found.len(), 1);
     let x = Tensor::<4>::random([1, 6, 7, 3], Distribution::Default, &Device::flex());
     let by_hand = conv(conv(conv(x.clone(), &down, [2, 3, 1]), &mid, [2, 2, 3]), &up, [5, 2, 1]) * (0.5 * 3.0 / 2.0);
@@ -95,7 +95,7 @@ fn what_is_saved_is_opened_and_applied() {
     let adapter = Adapter::open(&path).unwrap();
     assert_eq!(adapter.ranks(), (2, 2));
     let base = small();
-    let (merged, _) = merge::merge(&base, Part::Unet, &[(&adapter, -1.0)]).unwrap();
+    let (merged, _) = merge::merge(&base, Part::Unet, &[(&adapter, -1.0)], &|_| Vec::new()).unwrap();
     let tensor =
         |values: Vec<f32>, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), &Device::flex());
     let delta = tensor(a, [6, 2]).matmul(tensor(b, [2, 4])) * (5.0 / 2.0);
@@ -160,7 +160,7 @@ fn what_does_not_fit_is_a_sentence() {
         ("lora_unet_to_out_0.lora_up.weight", vec![4, 2], numbers(8, 1)),
     ];
     let adapter = Adapter::open(&write(folder.path(), &wide)).unwrap();
-    let message = merge::merge(&small(), Part::Unet, &[(&adapter, 1.0)]).unwrap_err().message;
+    let message = merge::merge(&small(), Part::Unet, &[(&adapter, 1.0)], &|_| Vec::new()).unwrap_err().message;
     assert!(message.contains("7 to 4 channels") && message.contains("[6, 4]"), "{message}");
 }
 
@@ -177,7 +177,7 @@ proptest! {
         let tensors: Vec<_> =
             tensors.into_iter().map(|(k, s)| { let n = numbers(s.iter().product(), 1); (k, s, n) }).collect();
         if let Ok(adapter) = Adapter::open(&write(folder.path(), &tensors)) {
-            let _ = merge::merge(&small(), Part::Unet, &[(&adapter, 1.0)]);
+            let _ = merge::merge(&small(), Part::Unet, &[(&adapter, 1.0)], &|_| Vec::new());
         }
     }
 }

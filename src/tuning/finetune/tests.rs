@@ -83,7 +83,8 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         // What was written is what was measured.
         let adapter = Adapter::open(&out).unwrap();
         let (merged, found) =
-            crate::model::lora::merge::merge(pipeline.unet(), Network::Unet, &[(&adapter, 1.0)]).unwrap();
+            crate::model::lora::merge::merge(pipeline.unet(), Network::Unet, &[(&adapter, 1.0)], &|_| Vec::new())
+                .unwrap();
         assert_eq!(found.len(), targets(pipeline.unet()).len());
         let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
         let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed).unwrap();
