@@ -131,7 +131,7 @@ mod tests {
         };
         assert_eq!(verdict(22, 24).0, Fit::Yes);
         let (fits, words) = verdict(15, 24);
-        assert!(fits == Fit::Smaller && words.contains("pictures up to about 448 x 448"), "{words}");
+        assert!(fits == Fit::Smaller && words.contains("pictures up to about 384 x 384"), "{words}");
         let (fits, words) = verdict(10, 24);
         assert!(fits == Fit::No && words.contains("other programs are closed"), "{words}");
         let (fits, words) = verdict(7, 8);
