@@ -3,7 +3,7 @@
 use super::output::{Output, duration};
 use super::{Device, cancelled};
 use kiln::insight::evaluate::{self, Artist, Event, Options, Report, Scores};
-use kiln::pipeline::device::{DeviceChoice, select};
+use kiln::pipeline::device::select;
 use kiln::pipeline::{ModelInfo, Pipeline};
 use kiln::recipe::{Picture, Recipe};
 use kiln::{Error, Result};
@@ -67,12 +67,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
             evaluate::MAX_COUNT
         )));
     }
-    let choice = match args.device {
-        Device::Auto => DeviceChoice::Auto,
-        Device::Cpu => DeviceChoice::Cpu,
-        Device::Gpu => DeviceChoice::Gpu,
-        remote @ Device::Remote(_) => return super::check_device(&remote),
-    };
+    let choice = super::device_choice(&args.device)?;
     let path = super::model_path(&args.model)?;
     super::stop_on_ctrl_c();
 

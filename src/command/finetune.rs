@@ -3,7 +3,8 @@
 use super::Device;
 use super::output::{Output, duration};
 use kiln::pipeline::Pipeline;
-use kiln::pipeline::device::{DeviceChoice, select};
+use kiln::pipeline::device::select;
+use kiln::tuning::finetune::gather::check_folder;
 use kiln::tuning::finetune::{Event, LossKind, Options, Outcome, Settings, run as teach};
 use kiln::tuning::optimizer::OptimizerKind;
 use kiln::{Error, Result};
@@ -129,16 +130,8 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     };
     // Before a model is loaded: what is out of range for every checkpoint.
     args.settings(0).check()?;
-    if !images.is_dir() {
-        let message = format!("There is no folder {}; name one that holds pictures.", images.display());
-        return Err(Error::failed(message));
-    }
-    let device = match &args.device {
-        Device::Auto => select(DeviceChoice::Auto)?,
-        Device::Cpu => select(DeviceChoice::Cpu)?,
-        Device::Gpu => select(DeviceChoice::Gpu)?,
-        remote @ Device::Remote(_) => return super::check_device(remote),
-    };
+    check_folder(&images)?;
+    let device = select(super::device_choice(&args.device)?)?;
     super::stop_on_ctrl_c();
     let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
     let options = Options {

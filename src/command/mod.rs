@@ -11,6 +11,7 @@ mod train;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Parser, Subcommand};
+use kiln::pipeline::device::DeviceChoice;
 use kiln::{Error, ErrorKind, Result};
 use output::Output;
 use std::panic;
@@ -90,7 +91,7 @@ fn studio() -> Result<()> {
     kiln::studio::run(kiln::studio::Options {
         library: kiln::library::Library::default_folder()?,
         model: "ember".into(),
-        device: kiln::pipeline::device::DeviceChoice::Auto,
+        device: DeviceChoice::Auto,
     })
 }
 
@@ -166,9 +167,21 @@ fn check_device(device: &Device) -> Result<()> {
     match device {
         Device::Auto | Device::Cpu => Ok(()),
         Device::Gpu => Err(Error::failed("This build of Kiln computes on the CPU alone: use --device cpu.")),
-        Device::Remote(url) => {
-            Err(Error::failed(format!("This build of Kiln cannot borrow the machine at {url} yet: use --device cpu.")))
-        }
+        Device::Remote(url) => Err(no_remote(url)),
+    }
+}
+
+fn no_remote(url: &str) -> Error {
+    Error::failed(format!("This build of Kiln cannot borrow the machine at {url} yet: use --device cpu."))
+}
+
+/// What a long computation here is to run on.
+fn device_choice(device: &Device) -> Result<DeviceChoice> {
+    match device {
+        Device::Auto => Ok(DeviceChoice::Auto),
+        Device::Cpu => Ok(DeviceChoice::Cpu),
+        Device::Gpu => Ok(DeviceChoice::Gpu),
+        Device::Remote(url) => Err(no_remote(url)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Device;
 use super::output::{Output, duration};
-use kiln::pipeline::device::{DeviceChoice, select};
+use kiln::pipeline::device::select;
 use kiln::tuning::train::{self, Options, Stage};
 use kiln::{Error, Result};
 use serde_json::json;
@@ -54,12 +54,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     if args.minutes.is_none() && args.steps.is_none() {
         return Err(Error::usage("Say how long to train: --minutes N, --steps N, or both."));
     }
-    let choice = match args.device {
-        Device::Auto => DeviceChoice::Auto,
-        Device::Cpu => DeviceChoice::Cpu,
-        Device::Gpu => DeviceChoice::Gpu,
-        remote @ Device::Remote(_) => return super::check_device(&remote),
-    };
+    let choice = super::device_choice(&args.device)?;
     let options = Options {
         stage: match args.stage.as_str() {
             "autoencoder" => Stage::Autoencoder,

@@ -168,7 +168,7 @@ fn one_file(path: &Path) -> Result<Option<OneFile>> {
         prediction: found.predicts.word().into(),
         prediction_because: found.predicts_because.clone(),
         native_size: found.native_size,
-        distilled: found.distilled().and_then(|kind| Some(serde_json::to_value(kind).ok()?.as_str()?.to_string())),
+        distilled: found.distilled().map(|kind| kind.word().into()),
         inpainting: found.is_inpainting(),
         title: found.hints.title.clone(),
         licence: found.hints.licence.clone(),

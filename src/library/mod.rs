@@ -7,7 +7,7 @@
 mod edit;
 pub mod exif;
 mod export;
-pub(crate) mod files;
+mod files;
 mod forget;
 pub mod metadata;
 pub mod parameters;

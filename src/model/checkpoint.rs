@@ -129,9 +129,9 @@ impl Weights {
         within.map(|(_, (_, entry))| (entry.dtype, entry.bytes.len() as u64))
     }
 
-    /// Number of values in all tensors, by their sizes.
-    pub fn parameters(&self) -> u64 {
-        self.sizes("").map(|(dtype, bytes)| bytes.saturating_mul(8) / (dtype.bitsize() as u64).max(1)).sum()
+    /// Number of values in all tensors whose key begins with `prefix`, by their sizes.
+    pub fn parameters(&self, prefix: &str) -> u64 {
+        self.sizes(prefix).map(|(dtype, bytes)| bytes.saturating_mul(8) / (dtype.bitsize() as u64).max(1)).sum()
     }
 
     /// Shape and values of a tensor, in the order on disk; `None` where there is no such key.
@@ -422,7 +422,12 @@ pub fn sha256(paths: &[PathBuf]) -> Result<String> {
             hash.update(&buffer[..n]);
         }
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex(&hash.finalize()))
+}
+
+/// A digest in hexadecimal.
+pub fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

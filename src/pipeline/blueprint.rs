@@ -168,7 +168,7 @@ impl Blueprint {
     /// Number of weights that loading will hold, as the files' sizes tell.
     pub fn parameters(&self) -> u64 {
         match &self.parts {
-            Parts::Folder { texts, unet, vae } => texts.iter().chain([unet, vae]).map(Weights::parameters).sum(),
+            Parts::Folder { texts, unet, vae } => texts.iter().chain([unet, vae]).map(|w| w.parameters("")).sum(),
             Parts::File { weights, original } => original.parts(weights).iter().map(|part| part.parameters).sum(),
         }
     }

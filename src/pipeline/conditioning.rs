@@ -46,16 +46,8 @@ impl Pipeline {
             let negative = if silent { halves[0].silence() } else { said(&recipe.negative_prompt)? };
             halves.insert(0, negative);
         }
-        // Both halves are as long as the longer one; the other goes on with chunks that say nothing.
-        let longest = halves.iter().map(|half| half.words.dims()[1]).max().unwrap_or(0);
-        for half in &mut halves {
-            let missing = (longest - half.words.dims()[1]) / self.text.tokenizer.length().max(1);
-            if missing > 0 {
-                let empty = said("")?.words;
-                half.words = Tensor::cat([vec![half.words.clone()], vec![empty; missing]].concat(), 1);
-            }
-        }
         let n = halves.len();
+        let words = self.side_by_side(halves.iter().map(|half| half.words.clone()).collect(), recipe.clip_skip)?;
         let mut conditioning = UnetConditioning::default();
         if self.unet_config.class_embed_type.is_some() {
             let vector = class_vector(&self.extras.sliders, &recipe.sliders);
@@ -75,7 +67,21 @@ impl Pipeline {
             let scale = 1000.0 * (recipe.cfg_scale - 1.0);
             conditioning.timestep_cond = Some(sinusoids(&vec![scale; n], width, false, 1.0, &self.device));
         }
-        Ok((Tensor::cat(halves.into_iter().map(|half| half.words).collect(), 0), conditioning))
+        Ok((words, conditioning))
+    }
+
+    /// Encoded prompts `[1, tokens, width]` as one batch, all as long as the longest; the others go on with chunks that say
+    /// nothing.
+    pub(super) fn side_by_side(&self, mut all: Vec<Tensor<3>>, clip_skip: u32) -> Result<Tensor<3>> {
+        let longest = all.iter().map(|words| words.dims()[1]).max().unwrap_or(0);
+        for words in &mut all {
+            let missing = (longest - words.dims()[1]) / self.text.tokenizer.length().max(1);
+            if missing > 0 {
+                let empty = self.encode_text("", clip_skip)?.words;
+                *words = Tensor::cat([vec![words.clone()], vec![empty; missing]].concat(), 1);
+            }
+        }
+        Ok(Tensor::cat(all, 0))
     }
 
     /// A prompt as all text encoders hear it, with its weights; `clip_skip` counts their layers from the end.

@@ -26,6 +26,7 @@ use crate::sampler::schedule::SchedulerConfig;
 use burn::tensor::Device;
 use conditioning::{Encoded, TextEncoder};
 use extras::Extras;
+pub(crate) use pixels::values;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -83,6 +84,16 @@ impl ModelInfo {
     pub fn takes(&self, sampler: SamplerKind) -> bool {
         !self.flow || sampler.method.follows_flow()
     }
+
+    /// Whether it was trained on all these words; one without a vocabulary takes any.
+    pub fn knows(&self, phrase: &str) -> bool {
+        self.vocabulary.is_empty() || words(phrase).iter().all(|w| self.vocabulary.binary_search(w).is_ok())
+    }
+}
+
+/// The words of a text, in lower case.
+pub fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
 }
 
 /// A small RGB picture made on the way.

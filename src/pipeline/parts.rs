@@ -78,13 +78,7 @@ impl Pipeline {
                 caption.chars().flat_map(|c| ['\\', c].into_iter().skip(usize::from(!"()[]\\".contains(c)))).collect();
             words.push(self.encode_text(&plain, 1)?.words);
         }
-        let longest = words.iter().map(|w| w.dims()[1]).max().unwrap_or(0);
-        for own in &mut words {
-            while own.dims()[1] < longest {
-                *own = Tensor::cat(vec![own.clone(), self.encode_text("", 1)?.words], 1);
-            }
-        }
-        Ok(Tensor::cat(words, 0))
+        self.side_by_side(words, 1)
     }
 
     /// What the denoiser is told beside time and words when a person set no slider, for `n` pictures.

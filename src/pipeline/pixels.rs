@@ -24,7 +24,7 @@ impl Encoded {
 
 impl Pipeline {
     /// Width and height of the latent of a picture.
-    pub(super) fn latent_size(&self, width: u32, height: u32) -> (usize, usize) {
+    pub fn latent_size(&self, width: u32, height: u32) -> (usize, usize) {
         let down = self.vae_config.downscale();
         (width as usize / down, height as usize / down)
     }
@@ -71,7 +71,7 @@ fn to_byte(v: f32) -> u8 {
 }
 
 /// A tensor's numbers, in its own order.
-pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor.into_data().convert::<f32>().try_into_vec().map_err(|e| {
         Error::failed(format!("The device did not hand its numbers back ({e:?}); try again or use the CPU."))
     })

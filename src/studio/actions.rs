@@ -3,7 +3,7 @@
 use super::App;
 use super::app::Screen;
 use super::form::SeedMode;
-use super::gallery::{Item, Job, JobState, Slot};
+use super::gallery::{Item, Job, JobState};
 use super::settings::Tab;
 use super::toasts::Offer;
 use super::widgets::count;
@@ -42,17 +42,7 @@ impl App {
     /// Has pictures made: a wall that taste bends, where there is a wish for one.
     fn start(&mut self, recipes: Vec<Recipe>, wish: Option<Wish>) {
         let id = self.next_number();
-        let slots = recipes.iter().map(|_| Slot::Waiting).collect();
-        self.gallery.jobs.push(Job {
-            id,
-            recipes: recipes.clone(),
-            slots,
-            state: JobState::Queued,
-            progress: 0.0,
-            seconds_left: None,
-            looking: None,
-            hidden: false,
-        });
+        self.gallery.jobs.push(Job::queued(id, recipes.clone()));
         if self.screen == Screen::Taste {
             self.screen = Screen::Wall;
         }

@@ -2,17 +2,18 @@
 
 use super::advanced::rare_facts;
 use super::app::Screen;
+use super::candidate::Candidate;
 use super::icons::{self, Icon};
 use super::panel::display_name;
 use super::viewer::sampler_label;
 use super::{App, theme, tile, widgets};
 use crate::library::PictureId;
 use crate::recipe::Recipe;
-use egui::accesskit::Role;
-use egui::{
-    Align, Align2, Button, CentralPanel, Frame, Layout, Margin, Panel, RichText, Sense, Ui, UiBuilder, WidgetInfo, vec2,
-};
+use egui::{Align, CentralPanel, Frame, Layout, Margin, Panel, RichText, Ui, vec2};
 use std::collections::BTreeSet;
+
+/// Room below the pictures, and between their buttons and the edge.
+const FOOT: (f32, f32) = (68.0, 14.0);
 
 /// What is different in two Recipes: what it is, at the left, at the right.
 pub fn differences(a: &Recipe, b: &Recipe) -> Vec<(String, String, String)> {
@@ -96,29 +97,11 @@ impl App {
             for (id, half, text, is_left) in halves {
                 let texture = self.large_texture(id);
                 let Some(entry) = self.gallery.entries.get(&id) else { continue };
-                let inner = half.shrink2(vec2(20.0, 0.0));
-                let place = inner.with_max_y(inner.max.y - 68.0);
-                let place = tile::fit(vec2(entry.width as f32, entry.height as f32), place);
-                let response = ui.interact(place, ui.scope_id().with(text), Sense::click());
-                response.widget_info(|| WidgetInfo::labeled(Role::Image, true, tile::spoken(entry)));
-                match texture {
-                    Some(texture) => tile::picture(ui.painter(), place, &texture, 1.0),
-                    None => _ = ui.painter().rect_filled(place, theme::ROUND, theme::SUNKEN),
+                let (size, spoken) = (vec2(entry.width as f32, entry.height as f32), tile::spoken(entry));
+                let key = if is_left { "Left" } else { "Right" };
+                if (Candidate { texture, size, spoken, text, key, foot: FOOT }).ui(ui, half) {
+                    verdict = Some(is_left);
                 }
-                if response.hovered() {
-                    let ring = egui::Stroke::new(2.0, theme::EMBER);
-                    ui.painter().rect_stroke(place, theme::ROUND, ring, egui::StrokeKind::Inside);
-                }
-                let below =
-                    Align2::CENTER_BOTTOM.anchor_size(inner.center_bottom() - vec2(0.0, 14.0), vec2(220.0, 40.0));
-                ui.scope_builder(UiBuilder::new().max_rect(below), |ui| {
-                    let keys = if is_left { "Left" } else { "Right" };
-                    let button = Button::new(RichText::new(text).font(theme::strong(14.0)));
-                    let button = button.shortcut_text(RichText::new(keys).size(12.0)).min_size(vec2(220.0, 40.0));
-                    if ui.add(button).accessible_name(text).clicked() || response.double_clicked() {
-                        verdict = Some(is_left);
-                    }
-                });
             }
         });
         if let Some(left_is_better) = verdict {

@@ -247,13 +247,7 @@ impl Form {
 
 /// The styles whose every word a model understands.
 pub fn usable_styles(info: &ModelInfo) -> impl Iterator<Item = &'static Style> {
-    let knows = |text: &str| {
-        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.all(|word| info.vocabulary.binary_search(&word.to_lowercase()).is_ok())
-    };
-    let usable = move |style: &&Style| {
-        info.vocabulary.is_empty() || (knows(&style.prompt.replace("{prompt}", " ")) && knows(&style.negative))
-    };
+    let usable = |style: &&Style| info.knows(&style.prompt.replace("{prompt}", " ")) && info.knows(&style.negative);
     styles::all().iter().filter(usable)
 }
 

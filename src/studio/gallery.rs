@@ -58,6 +58,18 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job that waits for its turn.
+    pub fn queued(id: JobId, recipes: Vec<Recipe>) -> Self {
+        let slots = recipes.iter().map(|_| Slot::Waiting).collect();
+        let state = JobState::Queued;
+        Self { id, recipes, slots, state, progress: 0.0, seconds_left: None, looking: None, hidden: false }
+    }
+
+    /// What is being done before the first step, in words.
+    pub fn looking_in_words(&self) -> Option<String> {
+        self.looking.map(|(done, all)| format!("Taste is choosing: look {done} of {all}"))
+    }
+
     fn made(&self) -> impl Iterator<Item = PictureId> {
         self.slots.iter().filter_map(|s| if let Slot::Done(id) = s { Some(*id) } else { None })
     }

@@ -6,6 +6,7 @@
 mod actions;
 mod advanced;
 mod app;
+mod candidate;
 mod compare;
 mod dialogs;
 mod events;

@@ -57,8 +57,8 @@ impl App {
         let looked = job.looking.map(|(done, all)| done as f32 / all.max(1) as f32);
         let (done, all, share) = (job.done(), job.slots.len(), looked.unwrap_or(job.progress));
         let mut text = format!("Picture {} of {all}", (done + 1).min(all));
-        if let Some((done, all)) = job.looking {
-            text = format!("Taste is choosing: look {done} of {all}");
+        if let Some(looking) = job.looking_in_words() {
+            text = looking;
         } else if let Some(left) = job.seconds_left.filter(|_| job.state == JobState::Running) {
             text += &format!(" · {} left", widgets::duration(left.max(0.0)));
         } else {

@@ -308,7 +308,7 @@ fn opening(summary: &Summary) -> String {
             .into();
     }
     let list = |sure: bool| {
-        let told = summary.learnt.iter().filter(|l| (l.sureness() != "a tendency") == sure).take(4);
+        let told = summary.learnt.iter().filter(|l| l.is_sure() == sure).take(4);
         told.map(|l| l.words.clone()).collect::<Vec<_>>().join(", ")
     };
     let mut said = match (list(true), list(false)) {
@@ -349,7 +349,7 @@ fn learnt_row(ui: &mut Ui, learnt: &Learnt, share: f32) {
         let (rect, _) = ui.allocate_exact_size(vec2(180.0, 6.0), egui::Sense::hover());
         ui.painter().rect_filled(rect, 3, theme::SUNKEN);
         let done = Rect::from_min_size(rect.min, vec2(rect.width() * share, rect.height()));
-        let ink = if learnt.sureness() == "a tendency" { theme::EMBER.gamma_multiply(0.55) } else { theme::EMBER };
+        let ink = if learnt.is_sure() { theme::EMBER } else { theme::EMBER.gamma_multiply(0.55) };
         ui.painter().rect_filled(done, 3, ink);
         ui.add_space(8.0);
         // Nobody is ever quite certain.

@@ -1,19 +1,18 @@
 //! The blind test: two pictures at a time, one with taste and one without, and nobody here knows which.
 
 use super::app::Screen;
-use super::gallery::{Job, JobState, Slot};
+use super::candidate::{Candidate, answer_button};
+use super::gallery::{Job, JobState};
 use super::icons::{self, Icon};
-use super::{App, theme, tile, widgets};
+use super::{App, theme, widgets};
 use crate::library::PictureId;
 use crate::taste::trial::{PAIRS, wish};
 use crate::worker::{Choice, JobId, Request};
-use egui::accesskit::Role;
-use egui::{
-    Align, Align2, Button, CentralPanel, Frame, Layout, Margin, Panel, Rect, RichText, Sense, Ui, UiBuilder, Vec2,
-    WidgetInfo, vec2,
-};
+use egui::{Align, CentralPanel, Frame, Layout, Margin, Panel, Rect, RichText, Ui, UiBuilder, Vec2, vec2};
 use std::collections::VecDeque;
 
+/// Room below the pictures, and between their buttons and the edge.
+const FOOT: (f32, f32) = (72.0, 16.0);
 /// Prompts over which the pairs of a test are spread: the present one, and the last ones before it.
 const PROMPTS: usize = 2;
 
@@ -59,16 +58,7 @@ impl App {
         let wishes: Vec<_> = recipes.iter().map(|r| wish(r.with_seed(seed), each, self.settings.explore)).collect();
         let id = self.next_number();
         let pairs = wishes.iter().map(|w| w.count as usize).sum();
-        self.gallery.jobs.push(Job {
-            id,
-            recipes: vec![recipe; 2 * pairs],
-            slots: (0..2 * pairs).map(|_| Slot::Waiting).collect(),
-            state: JobState::Queued,
-            progress: 0.0,
-            seconds_left: None,
-            looking: None,
-            hidden: true,
-        });
+        self.gallery.jobs.push(Job { hidden: true, ..Job::queued(id, vec![recipe; 2 * pairs]) });
         self.taste.blind = Some(Blind { job: id, pairs, ready: VecDeque::new(), answered: 0, over: false });
         self.screen = Screen::Trial;
         self.link.send(Request::Trial { job: id, wishes });
@@ -165,25 +155,14 @@ impl App {
         for (id, half, text, side, key) in halves {
             let texture = self.large_texture(id);
             let size = self.gallery.entries.get(&id).map_or(Vec2::ONE, |e| vec2(e.width as f32, e.height as f32));
-            let inner = half.shrink2(vec2(20.0, 0.0));
-            let place = tile::fit(size, inner.with_max_y(inner.max.y - 72.0));
-            let response = ui.interact(place, ui.scope_id().with(text), Sense::click());
             // Its words would tell which one it is.
-            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{key} picture")));
-            match texture {
-                Some(texture) => tile::picture(ui.painter(), place, &texture, 1.0),
-                None => _ = ui.painter().rect_filled(place, theme::ROUND, theme::SUNKEN),
-            }
-            if response.hovered() {
-                let ring = egui::Stroke::new(2.0, theme::EMBER);
-                ui.painter().rect_stroke(place, theme::ROUND, ring, egui::StrokeKind::Inside);
-            }
-            let at = inner.center_bottom() - vec2(0.0, 16.0);
-            if answer_button(ui, at, text, key) || response.double_clicked() {
+            let spoken = format!("{key} picture");
+            let candidate = Candidate { texture, size, spoken, text, key, foot: FOOT };
+            if candidate.ui(ui, half) {
                 choice = Some(side);
             }
         }
-        if answer_button(ui, room.center_bottom() - vec2(0.0, 16.0), "No difference", "Down") {
+        if answer_button(ui, room.center_bottom() - vec2(0.0, FOOT.1), "No difference", "Down") {
             choice = Some(Choice::Neither);
         }
         choice
@@ -194,11 +173,10 @@ impl App {
         let job = self.taste.blind.as_ref().map(|b| b.job);
         let job = self.gallery.jobs.iter().find(|j| Some(j.id) == job);
         let text = match job {
-            Some(Job { looking: Some((done, all)), .. }) => format!("Taste is choosing: look {done} of {all}"),
-            Some(job) if job.state == JobState::Running => {
+            Some(job) if job.looking.is_none() && job.state == JobState::Running => {
                 format!("Picture {} of {} is being made", (job.done() + 1).min(job.slots.len()), job.slots.len())
             }
-            _ => "Waiting to begin".into(),
+            _ => job.and_then(Job::looking_in_words).unwrap_or_else(|| "Waiting to begin".into()),
         };
         let icon = Rect::from_center_size(room.center() - vec2(0.0, 30.0), Vec2::splat(48.0));
         icons::paint(ui.painter(), icon, Icon::Flame, theme::EMBER, true);
@@ -207,11 +185,4 @@ impl App {
             ui.vertical_centered(|ui| ui.label(RichText::new(text).size(14.0).color(theme::MUTED)));
         });
     }
-}
-
-fn answer_button(ui: &mut Ui, bottom: egui::Pos2, text: &str, key: &str) -> bool {
-    let place = Align2::CENTER_BOTTOM.anchor_size(bottom, vec2(220.0, 40.0));
-    let button = Button::new(RichText::new(text).font(theme::strong(14.0)));
-    let button = button.shortcut_text(RichText::new(key).size(12.0)).min_size(vec2(220.0, 40.0));
-    ui.scope_builder(UiBuilder::new().max_rect(place), |ui| ui.add(button).accessible_name(text).clicked()).inner
 }

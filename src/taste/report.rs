@@ -243,11 +243,16 @@ impl Why {
 }
 
 impl Learnt {
+    /// Whether it is more than a tendency.
+    pub fn is_sure(&self) -> bool {
+        self.certainty >= LIKE
+    }
+
     /// How sure it is, in a word or two.
     pub fn sureness(&self) -> &'static str {
         match self.certainty {
             c if c >= 0.99 => "almost certain",
-            c if c >= LIKE => "quite sure",
+            _ if self.is_sure() => "quite sure",
             _ => "a tendency",
         }
     }
@@ -266,7 +271,7 @@ impl Summary {
         }
         let list = |items: Vec<&str>| items.join(", ");
         let of = |sure: bool| {
-            let told = self.learnt.iter().take(4).filter(|l| (l.certainty >= LIKE) == sure);
+            let told = self.learnt.iter().take(4).filter(|l| l.is_sure() == sure);
             // Nobody is ever quite certain.
             let told = told.map(|l| format!("{} ({:.0} %)", l.words, (l.certainty * 100.0).min(99.0)));
             told.collect::<Vec<String>>().join(", ")

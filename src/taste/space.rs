@@ -2,7 +2,8 @@
 
 use super::evidence::Evidence;
 use super::measures::{COUNT, Measures, PROPERTIES};
-use super::vocabulary::{family_of, words};
+use super::vocabulary::family_of;
+use crate::pipeline::words;
 use crate::recipe::Recipe;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,7 +6,7 @@ use super::vocabulary::{self, Colours};
 use super::{Taste, dot};
 use crate::corpus::rng::Rng;
 use crate::pipeline::extras::{ATTRIBUTE, FAMILY};
-use crate::pipeline::{ModelInfo, SliderSpec};
+use crate::pipeline::{self, ModelInfo, SliderSpec};
 use crate::recipe::Recipe;
 
 /// Shares of the taste's whole strength from which something is set.
@@ -43,7 +43,7 @@ impl Taste {
         if wanted.strength < 1e-6 {
             return bent;
         }
-        let prompt = vocabulary::words(&recipe.prompt);
+        let prompt = pipeline::words(&recipe.prompt);
         let colours = vocabulary::colours_in(&prompt);
         let mut more: Vec<String> = Vec::new();
         for (index, property) in PROPERTIES.iter().enumerate().take(super::measures::FIRST_COLOUR) {
@@ -65,7 +65,7 @@ impl Taste {
                     bent.sliders.insert(slider.name.clone(), towards(slider, pull > 0.0, how_far as f32));
                 }
                 None if pull.abs() > LEAST_WORD_PULL && more.len() < 2 => {
-                    let word = vocabulary::attribute_word(index, pull > 0.0).filter(|w| vocabulary::knows(info, w));
+                    let word = vocabulary::attribute_word(index, pull > 0.0).filter(|w| info.knows(w));
                     more.extend(word.map(str::to_string));
                 }
                 None => {}
@@ -88,7 +88,7 @@ impl Taste {
             }
             more.extend(self.choose_mood(&prompt, info, wanted));
         }
-        for words in more.into_iter().filter(|words| vocabulary::knows(info, words)) {
+        for words in more.into_iter().filter(|words| info.knows(words)) {
             bent.prompt = format!("{}, {words}", bent.prompt.trim_end_matches([',', ' ']));
         }
         bent
@@ -153,10 +153,10 @@ impl Taste {
                 .filter(|i| vocabulary::coloured(*i))
                 .map(|i| wanted.weights[i] * self.space.standard(i, f64::from(colours.measures[i])))
                 .sum();
-            let words = vocabulary::words(colours.names[0]);
+            let words = pipeline::words(colours.names[0]);
             KEPT * seen + words.into_iter().map(|w| self.weight_of(wanted, &Said::Word(w))).sum::<f64>()
         };
-        let known = vocabulary::all_colours().iter().filter(|c| vocabulary::knows(info, c.names[0]));
+        let known = vocabulary::all_colours().iter().filter(|c| info.knows(c.names[0]));
         let mut scored: Vec<(f64, &'static str)> =
             known.map(|c| (promise(c) + 0.2 * wanted.strength * f64::from(rng.normal()), c.names[0])).collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -168,7 +168,7 @@ impl Taste {
         if vocabulary::moods().flatten().any(|name| vocabulary::holds(prompt, name)) {
             return None;
         }
-        let known = vocabulary::moods().flatten().filter(|name| vocabulary::knows(info, name));
+        let known = vocabulary::moods().flatten().filter(|name| info.knows(name));
         let liked = known.map(|name| (self.weight_of(wanted, &Said::Word((*name).into())), *name));
         let best = liked.max_by(|a, b| a.0.total_cmp(&b.0));
         best.filter(|(weight, _)| *weight > LEAST_PULL * wanted.strength).map(|(_, name)| name.to_string())

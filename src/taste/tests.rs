@@ -43,7 +43,7 @@ pub(crate) fn paint(recipe: &Recipe) -> PreviewImage {
     };
     let (warmth, contrast, density) = (set("warmth"), set("contrast"), set("density"));
     let (symmetry, scale) = (set("symmetry"), set("scale"));
-    let words = super::vocabulary::words(&recipe.prompt);
+    let words = crate::pipeline::words(&recipe.prompt);
     let named = super::vocabulary::colours_in(&words).first().and_then(|c| {
         let name = c.names[0];
         crate::corpus::palettes::colour_word(name)

@@ -4,24 +4,14 @@ use super::measures::{COUNT, Measures, of_palette};
 use crate::corpus::captions::{EXTREMES, family_names};
 use crate::corpus::families::Family;
 use crate::corpus::palettes::{COLOURS, MOODS, PALETTES, hex};
-use crate::pipeline::ModelInfo;
+use crate::pipeline::words;
 use crate::recipe::Recipe;
 use std::sync::OnceLock;
-
-/// The words of a text, in lower case.
-pub fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
-}
 
 /// Whether a text holds these words, together and in this order.
 pub fn holds(text: &[String], phrase: &str) -> bool {
     let phrase = words(phrase);
     !phrase.is_empty() && text.windows(phrase.len()).any(|window| window == phrase)
-}
-
-/// Whether a model was trained on these words; one without a vocabulary takes any.
-pub fn knows(info: &ModelInfo, phrase: &str) -> bool {
-    info.vocabulary.is_empty() || words(phrase).iter().all(|w| info.vocabulary.binary_search(w).is_ok())
 }
 
 /// Colours that a prompt can ask for, and what pictures in them measure.

@@ -5,7 +5,7 @@ use super::ember::{self, LatentStatistics};
 use super::latents::{self, Example, Item, SIZE, encode};
 use super::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
 use super::shards::Shards;
-use super::train::{Budget, Observe, Options, Progress, schedule};
+use super::train::{Budget, Observe, Options, Progress, flow_time, schedule};
 use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, sheet};
 use crate::model::Init;
@@ -207,7 +207,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     Ok(())
 }
 
-/// Mean squared error of the flow; `seed` decides times and noise (Lipman et al. 2022; Esser et al. 2024, arXiv:2403.03206: logit-normal time).
+/// Mean squared error of the flow; `seed` decides times and noise (Lipman et al. 2022).
 fn flow_loss(
     model: &Denoiser,
     tokenizer: &Tokenizer,
@@ -225,11 +225,7 @@ fn flow_loss(
     let clean = Tensor::<4>::from_data(TensorData::new(data, shape), device);
     let labels: Vec<f32> = examples.iter().flat_map(|e| e.labels.clone()).collect();
     let labels = Tensor::<2>::from_data(TensorData::new(labels, [n, 26]), device);
-    // Shifted towards noise, where composition is decided and few-step sampling spends its steps.
-    let sigmas: Vec<f32> = (0..n)
-        .map(|_| if rng.chance(0.15) { rng.unit() } else { 1.0 / (1.0 + (-(0.3 + 1.1 * rng.normal())).exp()) })
-        .map(|s| s.clamp(0.001, 1.0))
-        .collect();
+    let sigmas: Vec<f32> = (0..n).map(|_| flow_time(rng).clamp(0.001, 1.0)).collect();
     let sigma = Tensor::<4>::from_data(TensorData::new(sigmas.clone(), [n, 1, 1, 1]), device);
     let noise = TorchGenerator::new(seed).randn(n * SIZE);
     let noise = Tensor::<4>::from_data(TensorData::new(noise, shape), device);

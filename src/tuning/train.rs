@@ -1,6 +1,7 @@
 //! `kiln train`: Ember from nothing, in two stages, resumable.
 
 use super::{autoencoder, denoiser};
+use crate::corpus::rng::Rng;
 use crate::kernels::cpu::half::HalfProducts;
 use crate::{Error, Result};
 use burn::tensor::Device;
@@ -108,6 +109,12 @@ pub fn schedule(peak: f32, step: u64, done: f32) -> f32 {
     let warm = ((step + 1) as f32 / 200.0).min(1.0);
     let end = ((1.0 - done) / 0.2).clamp(0.02, 1.0);
     peak * warm * end
+}
+
+/// A time to train a flow at, 0..1: mostly in the middle and shifted towards noise, where composition is decided and few-step
+/// sampling spends its steps (Esser et al. 2024, arXiv:2403.03206: logit-normal time).
+pub fn flow_time(rng: &mut Rng) -> f32 {
+    if rng.chance(0.15) { rng.unit() } else { 1.0 / (1.0 + (-(0.3 + 1.1 * rng.normal())).exp()) }
 }
 
 /// Trains what `options` asks for.

@@ -83,12 +83,14 @@ fn to_blends(colour: &Colour, line: &[Colour]) -> f32 {
 /// Place of a palette among [`PaletteChoice::all_plain`] by nearness to an RGB8 picture: 1 is the nearest.
 pub fn rank(rgb: &[u8], width: usize, height: usize, palette: &PaletteChoice) -> usize {
     let found = dominant(rgb, width, height);
-    let off = |choice: &PaletteChoice| -> f32 {
-        let colours: Vec<Colour> = choice.colours().into_iter().map(weighed).collect();
-        distance(&found, &colours)
-    };
-    let own = off(palette);
-    1 + PaletteChoice::all_plain().iter().filter(|other| *other != palette && off(other) <= own).count()
+    let own = off(&found, palette);
+    1 + PaletteChoice::all_plain().iter().filter(|other| *other != palette && off(&found, other) <= own).count()
+}
+
+/// How far dominant colours are from a palette's.
+fn off(found: &[(Colour, f32)], choice: &PaletteChoice) -> f32 {
+    let colours: Vec<Colour> = choice.colours().into_iter().map(weighed).collect();
+    distance(found, &colours)
 }
 
 /// The palette or colour of [`PaletteChoice::all_plain`] that is nearest to an RGB8 picture, and how far it is: 0.03 is near, 0.1 far.
@@ -98,8 +100,7 @@ pub fn nearest(rgb: &[u8], width: usize, height: usize) -> Option<(PaletteChoice
         return None;
     }
     let all = PaletteChoice::all_plain().into_iter().map(|choice| {
-        let colours: Vec<Colour> = choice.colours().into_iter().map(weighed).collect();
-        let off = distance(&found, &colours);
+        let off = off(&found, &choice);
         (choice, off)
     });
     all.min_by(|a, b| a.1.total_cmp(&b.1))

@@ -182,22 +182,17 @@ impl Original {
 
     /// Its parts and their sizes.
     pub fn parts(&self, weights: &Weights) -> Vec<Part> {
-        let mut named: Vec<(String, &str)> = match self.family {
-            Family::Sdxl => vec![
-                ("first text encoder (CLIP)".into(), "conditioner.embedders.0."),
-                ("second text encoder (OpenCLIP)".into(), "conditioner.embedders.1."),
-            ],
-            Family::Sd2 => vec![("text encoder (OpenCLIP)".into(), "cond_stage_model.")],
-            Family::Sd1 => vec![("text encoder (CLIP)".into(), "cond_stage_model.")],
-        };
+        let texts = self.family.texts();
+        let mut named = Vec::with_capacity(texts.len() + 2);
+        for (i, (kind, prefix, _)) in texts.iter().enumerate() {
+            let place = if texts.len() == 1 { "" } else { ["first ", "second "][i.min(1)] };
+            named.push((format!("{place}text encoder ({})", kind.name()), *prefix));
+        }
         named.extend([("denoiser".into(), UNET), ("autoencoder".into(), VAE)]);
-        let part = |(name, prefix): (String, &str)| {
-            let (mut parameters, mut bytes) = (0u64, 0u64);
-            for (dtype, size) in weights.sizes(prefix) {
-                bytes = bytes.saturating_add(size);
-                parameters = parameters.saturating_add(size * 8 / (dtype.bitsize() as u64).max(1));
-            }
-            Part { name, parameters, bytes }
+        let part = |(name, prefix): (String, &str)| Part {
+            name,
+            parameters: weights.parameters(prefix),
+            bytes: weights.sizes(prefix).map(|(_, bytes)| bytes).sum(),
         };
         named.into_iter().map(part).collect()
     }

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 const LONGEST_YAML: u64 = 1 << 20;
 
 /// How a checkpoint was made to work in few steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Distilled {
     /// Adversarial diffusion distillation (Sauer et al. 2023).
     Turbo,
@@ -21,9 +20,22 @@ pub enum Distilled {
     Lcm,
 }
 
+impl Distilled {
+    /// Every kind, in the order in which metadata is searched for them.
+    const ALL: [Self; 3] = [Self::Turbo, Self::Lightning, Self::Lcm];
+
+    /// As metadata and people call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Turbo => "turbo",
+            Self::Lightning => "lightning",
+            Self::Lcm => "lcm",
+        }
+    }
+}
+
 /// What the denoiser predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predicts {
     /// The noise.
     Epsilon,
@@ -125,10 +137,7 @@ impl Hints {
         let told = [note("title"), note("usage_hint"), Some(architecture.as_str())];
         let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
         let words: Vec<&str> = told.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        let distilled = [("turbo", Distilled::Turbo), ("lightning", Distilled::Lightning), ("lcm", Distilled::Lcm)]
-            .into_iter()
-            .find(|(word, _)| words.contains(word))
-            .map(|(_, kind)| kind);
+        let distilled = Distilled::ALL.into_iter().find(|kind| words.contains(&kind.word()));
         let side = note("resolution").and_then(|text| text.split(['x', 'X']).next()?.trim().parse().ok());
         Self {
             predicts,

@@ -16,6 +16,16 @@ pub enum TextKind {
     OpenClip,
 }
 
+impl TextKind {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clip => "CLIP",
+            Self::OpenClip => "OpenCLIP",
+        }
+    }
+}
+
 /// The keys, without [`UNET`], that a denoiser's weight may have in the original layout; `layers` is the number of residual
 /// blocks a level. Empty for names that it has no place for.
 pub fn unet(key: &str, layers: usize) -> Vec<String> {

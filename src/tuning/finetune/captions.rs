@@ -25,21 +25,19 @@ const NEAR: f32 = 0.05;
 const EXTREME: f32 = 0.12;
 
 /// Writes captions in a checkpoint's own words.
-pub struct Drafter {
+pub struct Drafter<'a> {
     classifier: Classifier,
     scale: Scale,
-    words: Vec<String>,
+    info: &'a ModelInfo,
 }
 
-impl Drafter {
+impl<'a> Drafter<'a> {
     /// Learns the families from the painter, within seconds; `None` for a checkpoint that does not speak the corpus' words.
     ///
     /// # Errors
     /// When the painter cannot begin.
-    pub fn new(info: &ModelInfo) -> Result<Option<Self>> {
-        let words = info.vocabulary.clone();
-        let known = |phrase: &str| knows(&words, phrase);
-        if words.is_empty() || !Family::ALL.iter().all(|f| known(&family_phrase(*f))) {
+    pub fn new(info: &'a ModelInfo) -> Result<Option<Self>> {
+        if info.vocabulary.is_empty() || !Family::ALL.iter().all(|f| info.knows(&family_phrase(*f))) {
             return Ok(None);
         }
         let painter = Painter::new(None)?;
@@ -56,7 +54,7 @@ impl Drafter {
         let scale = Scale::of(&all);
         let scaled: Vec<Vec<Vec<f32>>> =
             classes.iter().map(|class| class.iter().map(|f| scale.apply(f)).collect()).collect();
-        Ok(Some(Self { classifier: Classifier::learn(&scaled), scale, words }))
+        Ok(Some(Self { classifier: Classifier::learn(&scaled), scale, info }))
     }
 
     /// A caption of an RGB8 picture: its family, its colours where a name fits them, and what it has much or little of.
@@ -75,13 +73,8 @@ impl Drafter {
             };
             parts.extend(end.first().map(|word| word.to_string()));
         }
-        parts.retain(|part| knows(&self.words, part));
+        parts.retain(|part| self.info.knows(part));
         parts.truncate(4);
         parts.join(", ")
     }
-}
-
-/// Whether a sorted vocabulary has all words of a phrase.
-fn knows(words: &[String], phrase: &str) -> bool {
-    phrase.split_whitespace().all(|w| words.binary_search_by(|known| known.as_str().cmp(w)).is_ok())
 }

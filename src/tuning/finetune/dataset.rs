@@ -5,7 +5,8 @@ use super::captions::Drafter;
 use super::gather::{Duplicates, LeftOut, Source, decode, gather};
 use super::settings::Settings;
 use crate::corpus::rng::Rng;
-use crate::library::files::write_unless_taken;
+use crate::library::write_unless_taken;
+use crate::model::checkpoint::hex;
 use crate::pipeline::Pipeline;
 use crate::{Error, Result};
 use half::f16;
@@ -148,7 +149,7 @@ pub fn prepare(
         drafted,
         "had no caption; Kiln drafted one in the model's own words. --write-captions puts them beside the pictures to be edited",
     );
-    let hash = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let hash = hex(&hash.finalize());
     let (learnt, held_out) = split(examples, settings);
     if held_out.is_empty() {
         notices.push(format!(
@@ -183,10 +184,7 @@ fn encoded(
         let latent = pipeline.latent_of(copy, size.0, size.1)?;
         latents.push(latent.iter().map(|v| f16::from_f32(*v)).collect::<Vec<f16>>());
     }
-    let pixels = latents.first().map_or(0, Vec::len) / pipeline.latent_channels().max(1);
-    // Latents have the picture's shape.
-    let width = ((pixels as f64 * f64::from(size.0) / f64::from(size.1)).sqrt()).round() as usize;
-    let size = (width, pixels / width.max(1));
+    let size = pipeline.latent_size(size.0, size.1);
     Ok(Example { path: source.path.clone(), caption, size, latents, repeats: source.repeats })
 }
 

@@ -3,6 +3,7 @@
 use super::dataset::Example;
 use super::losses::{Part, errors};
 use super::objective::Objective;
+use super::settings::LARGE;
 use crate::model::unet::Unet;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
@@ -12,8 +13,6 @@ use crate::{Error, Result};
 const DRAWS: usize = 8;
 /// Most questions in all: for small checkpoints, for large ones.
 const MOST: [usize; 2] = [256, 16];
-/// Checkpoints with more weights are large.
-const LARGE: u64 = 200_000_000;
 /// Pictures that are asked about at once.
 const AT_ONCE: usize = 8;
 

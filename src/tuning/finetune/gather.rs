@@ -1,5 +1,6 @@
 //! A folder of pictures as trainers lay them out: sub-folders as labels, `.txt` captions beside the files.
 
+use crate::model::checkpoint::hex;
 use crate::{Error, Result};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use sha2::{Digest, Sha256};
@@ -48,14 +49,23 @@ pub struct LeftOut {
     pub why: String,
 }
 
+/// Refuses what is no folder.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn check_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("There is no folder {}; name one that holds pictures.", folder.display())))
+}
+
 /// Lists a folder; files that are no pictures and hidden ones are passed over. The order is that of the names.
 ///
 /// # Errors
 /// When the folder cannot be read or holds no picture.
 pub fn gather(folder: &Path) -> Result<(Vec<Source>, Vec<LeftOut>)> {
-    if !folder.is_dir() {
-        return Err(Error::failed(format!("There is no folder {}; name one that holds pictures.", folder.display())));
-    }
+    check_folder(folder)?;
     let (mut sources, mut left_out) = (Vec::new(), Vec::new());
     walk(folder, (None, 1), 0, &mut sources, &mut left_out)?;
     if sources.is_empty() {
@@ -156,7 +166,7 @@ pub fn decode(path: &Path) -> std::result::Result<Decoded, String> {
         return Err("it is larger than a gigabyte".into());
     }
     let bytes = fs::read(path).map_err(|e| format!("it cannot be read ({e})"))?;
-    let hash = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let hash = hex(&Sha256::digest(&bytes));
     let damaged = |e: image::ImageError| match e {
         image::ImageError::Limits(_) => {
             format!(

@@ -7,7 +7,7 @@ use crate::model::autoencoder::Autoencoder;
 use crate::model::autoencoder_kl::AutoencoderKl;
 use crate::model::lora::trainable::frozen;
 use crate::model::unet::{Unet, UnetConditioning};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, values};
 use crate::{Error, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -77,10 +77,7 @@ pub fn errors(unet: &Unet, objective: &Objective, part: &Part, told: &UnetCondit
     let a = ask(unet, objective, part, part.words.clone(), told, &part.words.device())?;
     let n = part.shape[0];
     let errors = (a.answer - a.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1);
-    let errors: Vec<f32> = errors.into_data().convert::<f32>().try_into_vec().map_err(|e| {
-        Error::failed(format!("The device did not hand its numbers back ({e:?}); try again or use the CPU."))
-    })?;
-    Ok(errors.iter().zip(&part.levels).map(|(e, l)| e * l.weight).collect())
+    Ok(values(errors)?.iter().zip(&part.levels).map(|(e, l)| e * l.weight).collect())
 }
 
 /// What a loss needs beside the denoiser.

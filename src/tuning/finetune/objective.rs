@@ -2,6 +2,7 @@
 
 use crate::corpus::rng::Rng;
 use crate::sampler::schedule::{Prediction, SchedulerConfig};
+use crate::tuning::train::flow_time;
 
 /// Signal-to-noise ratio above which an answer counts no more (Hang et al. 2023, arXiv:2303.09556).
 const MIN_SNR: f64 = 5.0;
@@ -39,14 +40,10 @@ impl Objective {
         self.prediction
     }
 
-    /// A level to train on: even over the steps of a diffusion; for a flow mostly in the middle, where composition is
-    /// decided (Esser et al. 2024, arXiv:2403.03206: logit-normal time).
+    /// A level to train on: even over the steps of a diffusion; for a flow as [`flow_time`] says.
     pub fn draw(&self, rng: &mut Rng) -> Level {
-        let at = match self.prediction {
-            Prediction::Flow if !rng.chance(0.15) => 1.0 / (1.0 + f64::from(-(0.3 + 1.1 * rng.normal())).exp()),
-            _ => f64::from(rng.unit()),
-        };
-        self.at(at)
+        let at = if self.prediction == Prediction::Flow { flow_time(rng) } else { rng.unit() };
+        self.at(f64::from(at))
     }
 
     /// The level at `share` of the way from clean (0) to noise (1).

@@ -123,7 +123,7 @@ fn check_out(out: &Path) -> Result<()> {
         return Err(Error::usage(format!("{} has to end in .safetensors.", out.display())));
     }
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    crate::library::files::make_writable_folder(folder)
+    crate::library::make_writable_folder(folder)
 }
 
 struct Run<'a> {
@@ -244,12 +244,12 @@ impl<'a> Run<'a> {
             self.course.losses.push(value);
             let done = step + 1;
             self.course.seconds = seconds_before + began.elapsed().as_secs_f32();
-            if done.is_multiple_of(every) || done == settings.steps {
+            let due = done.is_multiple_of(every) || done == settings.steps;
+            if due {
                 early = self.check(done, observe)?;
-                state::save(&self.optimizer, &self.course, &state::path_of(&options.out))?;
-                saved = Instant::now();
-            } else if saved.elapsed().as_secs_f32() > SAVE_EVERY {
-                state::save(&self.optimizer, &self.course, &state::path_of(&options.out))?;
+            }
+            if due || saved.elapsed().as_secs_f32() > SAVE_EVERY {
+                self.save_state()?;
                 saved = Instant::now();
             }
             if reported.elapsed().as_secs_f32() > REPORT_EVERY || done == first + 1 {
@@ -261,10 +261,14 @@ impl<'a> Run<'a> {
             }
         }
         if stopped || self.kept.is_none() {
-            state::save(&self.optimizer, &self.course, &state::path_of(&options.out))?;
+            self.save_state()?;
         }
         let card = self.write()?;
         Ok(Outcome { card, steps: self.optimizer.steps(), stopped, early, seconds: began.elapsed().as_secs_f32() })
+    }
+
+    fn save_state(&self) -> Result<()> {
+        state::save(&self.optimizer, &self.course, &state::path_of(&self.options.out))
     }
 
     fn gradients(

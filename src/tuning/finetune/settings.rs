@@ -23,7 +23,7 @@ pub const RANKS: RangeInclusive<usize> = 1..=128;
 /// Steps that one run may take.
 pub const STEPS: RangeInclusive<u64> = 1..=1_000_000;
 /// Checkpoints with more weights are taught picture by picture, the gradients gathered.
-const LARGE: u64 = 200_000_000;
+pub(super) const LARGE: u64 = 200_000_000;
 
 /// Settings of a run; the same settings on the same pictures and device give the same adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
