@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to train.
-    #[arg(long, default_value = "all", value_parser = ["autoencoder", "decoder", "denoiser", "all"])]
+    #[arg(long, default_value = "all", value_parser = ["autoencoder", "decoder", "words", "denoiser", "all"])]
     stage: String,
     /// Folder for the checkpoint, its training state and its sample sheets.
     #[arg(long, value_name = "DIR")]
@@ -26,6 +26,9 @@ pub struct Args {
     /// Pictures a step.
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// Minutes that the denoiser first spends on latents of half the side, four times as many a step.
+    #[arg(long, value_name = "N", default_value_t = 0.0)]
+    coarse_minutes: f64,
     /// Go on where an earlier call stopped.
     #[arg(long)]
     resume: bool,
@@ -59,6 +62,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         stage: match args.stage.as_str() {
             "autoencoder" => Stage::Autoencoder,
             "decoder" => Stage::Decoder,
+            "words" => Stage::Words,
             "denoiser" => Stage::Denoiser,
             _ => Stage::All,
         },
@@ -66,6 +70,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         minutes: args.minutes,
         steps: args.steps,
         batch: args.batch,
+        coarse_minutes: args.coarse_minutes,
         resume: args.resume,
         from: args.from,
         device: select(choice)?,

@@ -1,5 +1,6 @@
 //! The first stage: an autoencoder for the painter's pictures, trained on crops.
 
+use super::critic::Critic;
 use super::ember;
 use super::optimizer::{Optimizer, OptimizerConfig};
 use super::train::{Budget, Observe, Options, Progress, Stage, schedule};
@@ -117,6 +118,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         model = optimizer.restore(model, &state)?;
     }
     let encoder = model.valid();
+    // Not kept with the state: a resumed run teaches a new one, which pulls gently at first.
+    let mut critic = frozen.then(|| Critic::new(&device, options.seed.wrapping_add(2), 1e-3));
     let painter = Arc::new(Painter::new(options.objects.as_deref())?);
     let batch = options.batch.unwrap_or(4);
     let stop = Arc::new(AtomicU64::new(0));
@@ -125,7 +128,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let budget = Budget::new(options.minutes, options.steps);
     let done_at_start = budget.done(optimizer.steps());
     let peak = options.learning_rate.unwrap_or(1e-3);
-    let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
+    let (mut losses, mut told) = (Vec::new(), Vec::new());
+    let (mut reported, mut saved) = (Instant::now(), Instant::now());
     let vanished = || Error::failed("The painter stopped; see the message above and start again with --resume.");
 
     loop {
@@ -139,21 +143,25 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             data.extend(crops.recv().map_err(|_| vanished())?);
         }
         let x = Tensor::<4>::from_data(TensorData::new(data, [batch, CROP, CROP, 3]), &device);
-        let loss = if frozen {
-            let (mean, _) = encoder.encode(x.clone().inner());
+        let (value, mut gradients) = if let Some(critic) = &mut critic {
+            let x = x.inner();
+            let (mean, _) = encoder.encode(x.clone());
             // The denoiser misses by about this much: see `Z_NOISE`.
             let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, Z_NOISE), &options.device);
-            reconstruction_loss(model.decode(Tensor::from_inner(mean + noise)), x)
+            let ours = model.decode(Tensor::from_inner(mean + noise));
+            let seen = ours.clone().inner();
+            let (way, value) = critic.gradient(&seen, &x, reconstruction_loss);
+            told.push(critic.learn(seen, x));
+            (value, (ours * Tensor::from_inner(way)).sum().backward())
         } else {
             let (mean, logvar) = model.encode(x.clone());
             let noise = Tensor::<4>::random(mean.dims(), Distribution::Normal(0.0, 1.0), &device);
             let z = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
             let kl = (mean.clone().square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
             let colours = colour_loss(mean, x.clone());
-            reconstruction_loss(model.decode(z), x) + colours * 0.5 + kl * KL
+            let loss = reconstruction_loss(model.decode(z), x) + colours * 0.5 + kl * KL;
+            (loss.clone().inner().into_scalar(), loss.backward())
         };
-        let value: f32 = loss.clone().inner().into_scalar();
-        let mut gradients = loss.backward();
         model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;
         losses.push(value);
 
@@ -163,12 +171,14 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
                 stage,
                 step: optimizer.steps(),
                 loss: losses.iter().sum::<f32>() / losses.len() as f32,
-                extra: None,
+                extra: (!told.is_empty())
+                    .then(|| ("patches told from real ones", told.iter().sum::<f32>() / told.len() as f32)),
                 speed: (losses.len() * batch) as f32 / seconds.max(1e-3),
                 done,
                 seconds_left: budget.seconds_left(done, done_at_start),
             };
             losses.clear();
+            told.clear();
             reported = Instant::now();
             if !observe(progress) {
                 break;

@@ -36,7 +36,7 @@ const MORE: usize = 64;
 /// Scenes kept; new ones replace the oldest.
 const KEPT: usize = 200_000;
 
-/// Steps before the text encoder learns. Until then the denoiser reads words from random but steady vectors. When both learn
+/// Steps before the text encoder learns. Until then the denoiser reads words from steady vectors. When both learn
 /// from the first step on, the encoder's constant parts outgrow its words (Adam moves them by 0.7 within 900 steps), and the
 /// denoiser stays deaf: prompts moved its output by less than 1 % after 3,100 steps.
 const WORDS_REST: u64 = 20_000;
@@ -96,6 +96,10 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         if from.join("text_encoder").is_dir() {
             model.text = Weights::of_component(&from.join("text_encoder"))?.load(model.text, &["text_model.", ""])?;
         }
+    } else if options.out.join("text_encoder/model.safetensors").is_file() {
+        // Those of the stage before.
+        let words = Weights::of_component(&options.out.join("text_encoder"))?;
+        model.text = words.load(model.text, &["text_model.", ""])?;
     }
     let mut optimizer = Optimizer::new(
         &model,
@@ -138,14 +142,20 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
     let mut oldest = 0;
     let mut shards = Shards::new(&model, plain, batch)?;
+    let started = Instant::now();
     loop {
+        // Composition, colours and words are learnt on small latents at a quarter of the cost (progressive resolution, as in
+        // Rombach et al. 2022 and most large models since).
+        let coarse = started.elapsed().as_secs_f64() < 60.0 * options.coarse_minutes;
+        let batch = if coarse { 4 * batch } else { batch };
         let step = optimizer.steps();
         let done = budget.done(step);
         if done >= 1.0 || (options.stop)() {
             break;
         }
-        // One fresh scene for every ten that are trained on, each time with other words and other noise.
-        if step.is_multiple_of((10 * MORE as u64 / batch as u64).max(1)) && done < 0.95 {
+        // One fresh scene for every ten or twenty that are trained on, each time with other words and other noise.
+        let repeats = if coarse { 20 } else { 10 };
+        if step.is_multiple_of((repeats * MORE as u64 / batch as u64).max(1)) && done < 0.95 {
             for item in encode(&vae, &painter, plain, next, MORE)? {
                 if items.len() < KEPT {
                     items.push(item);
@@ -166,7 +176,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             .collect();
         let (loss, gradients) = shards.gradients(&optimizer, |model, shard| {
             let (examples, seed) = &parts[shard];
-            flow_loss(model, &tokenizer, &text_config, examples, *seed, step >= WORDS_REST, &device)
+            flow_loss(model, &tokenizer, &text_config, examples, coarse, *seed, step >= WORDS_REST, &device)
         })?;
         losses.push(loss);
         let norm = optimizer.apply(&gradients, schedule(peak, step, done));
@@ -207,27 +217,37 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     Ok(())
 }
 
-/// Mean squared error of the flow; `seed` decides times and noise (Lipman et al. 2022).
+/// Mean squared error of the flow; `seed` decides times and noise (Lipman et al. 2022). `coarse`: on latents of half the side.
+#[allow(clippy::too_many_arguments)]
 fn flow_loss(
     model: &Denoiser,
     tokenizer: &Tokenizer,
     text_config: &crate::model::clip_text::ClipTextConfig,
     examples: &[Example],
+    coarse: bool,
     seed: u64,
     words_learn: bool,
     device: &Device,
 ) -> Result<Tensor<1>> {
     let n = examples.len();
     let rng = &mut Rng::new(seed);
-    let shape = [n, ember::LATENT_SIDE, ember::LATENT_SIDE, ember::LATENT_CHANNELS];
+    let side = if coarse { ember::LATENT_SIDE / 2 } else { ember::LATENT_SIDE };
+    let shape = [n, side, side, ember::LATENT_CHANNELS];
     let mut data = Vec::with_capacity(n * SIZE);
-    examples.iter().for_each(|e| data.extend_from_slice(&e.latent));
+    for example in examples {
+        if coarse {
+            data.extend(example.coarse());
+        } else {
+            data.extend_from_slice(&example.latent);
+        }
+    }
+    let numbers = data.len();
     let clean = Tensor::<4>::from_data(TensorData::new(data, shape), device);
     let labels: Vec<f32> = examples.iter().flat_map(|e| e.labels.clone()).collect();
     let labels = Tensor::<2>::from_data(TensorData::new(labels, [n, 26]), device);
     let sigmas: Vec<f32> = (0..n).map(|_| flow_time(rng).clamp(0.001, 1.0)).collect();
     let sigma = Tensor::<4>::from_data(TensorData::new(sigmas.clone(), [n, 1, 1, 1]), device);
-    let noise = TorchGenerator::new(seed).randn(n * SIZE);
+    let noise = TorchGenerator::new(seed).randn(numbers);
     let noise = Tensor::<4>::from_data(TensorData::new(noise, shape), device);
     let noisy = clean.clone() * (sigma.clone() * -1.0 + 1.0) + noise.clone() * sigma;
     let tokens: Vec<Vec<u32>> = examples.iter().map(|e| tokenizer.encode(&e.caption).ids).collect();
@@ -261,7 +281,7 @@ fn held_out_loss(
     for group in items.chunks(32) {
         let examples: Vec<Example> = group.iter().map(|i| i.example(statistics, &mut rng)).collect();
         let seed = u64::from(rng.bits());
-        total += flow_loss(&averaged, tokenizer, &text_config, &examples, seed, false, &options.device)?
+        total += flow_loss(&averaged, tokenizer, &text_config, &examples, false, seed, false, &options.device)?
             .into_scalar::<f32>();
     }
     Ok(total / items.chunks(32).len().max(1) as f32)

@@ -117,6 +117,11 @@ pub fn write_tokenizer(folder: &Path) -> Result<usize> {
     tokenizer::write(&words, TOKENS, &folder.join("tokenizer"))
 }
 
+/// Writes the configuration of the text encoder alone.
+pub fn write_text_config(folder: &Path, tokens: usize) -> Result<()> {
+    put(&folder.join("text_encoder/config.json"), &text_json(tokens))
+}
+
 /// What was measured of the trained autoencoder's latents.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LatentStatistics {

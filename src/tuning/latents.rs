@@ -83,6 +83,22 @@ impl Item {
     }
 }
 
+impl Example {
+    /// The latent at half its side: means of 2x2 cells, `[8, 8, 16]` flat.
+    pub fn coarse(&self) -> Vec<f32> {
+        let (side, channels) = (ember::LATENT_SIDE, ember::LATENT_CHANNELS);
+        let mut coarse = Vec::with_capacity(SIZE / 4);
+        for cell in 0..side * side / 4 {
+            let (y, x) = (2 * (cell / (side / 2)), 2 * (cell % (side / 2)));
+            for channel in 0..channels {
+                let at = |y: usize, x: usize| self.latent[(y * side + x) * channels + channel];
+                coarse.push((at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1)) / 4.0);
+            }
+        }
+        coarse
+    }
+}
+
 /// Scale, shift and the linear look, from scenes that are never trained on.
 pub fn statistics(model: &AutoencoderKl, painter: &Painter, device: &Device) -> Result<LatentStatistics> {
     let first = HELD_OUT + 1000;
@@ -172,6 +188,17 @@ mod tests {
         for (ours, truth) in solve(a, b).iter().flatten().zip(x.iter().flatten()) {
             assert!((ours - truth).abs() < 1e-9, "{ours} {truth}");
         }
+    }
+
+    #[test]
+    fn a_coarse_latent_holds_the_means_of_its_cells() {
+        let channels = ember::LATENT_CHANNELS;
+        let latent: Vec<f32> = (0..SIZE).map(|i| (i / channels) as f32 + 0.5 * (i % channels) as f32).collect();
+        let example = Example { latent, caption: String::new(), labels: Vec::new() };
+        let coarse = example.coarse();
+        assert_eq!(coarse.len(), SIZE / 4);
+        // Cells 34, 35, 50 and 51: the second row, the second column of the coarse ones.
+        assert_eq!(coarse[9 * channels + 3], 42.5 + 1.5);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Losses, optimisers, the loop that trains Ember, and the one that teaches a checkpoint from a person's own pictures.
 
 pub mod autoencoder;
+mod critic;
 pub mod denoiser;
 pub mod ember;
 pub mod finetune;
@@ -9,3 +10,4 @@ mod muon;
 pub mod optimizer;
 pub mod shards;
 pub mod train;
+mod words;
