@@ -175,6 +175,24 @@ pub struct Recipe {
     /// A second seed, towards which the starting noise is turned.
     #[serde(default)]
     pub variation: Option<Variation>,
+    /// Whether the edges meet, so that the picture can be laid side by side with itself.
+    #[serde(default)]
+    pub seamless: bool,
+    /// Draws a smaller picture first, which is enlarged and worked over at the full size.
+    #[serde(default)]
+    pub first_pass: Option<FirstPass>,
+}
+
+/// The first of two passes: composition at a size that the checkpoint was trained for, then detail at the picture's own (the
+/// field's high-resolution fix).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FirstPass {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// How far the second pass goes from the enlarged first: 0 keeps it, 1 ignores it.
+    pub denoising_strength: f32,
 }
 
 /// A second noise and how near to it the first is turned.
@@ -216,6 +234,8 @@ impl Default for Recipe {
             clip_skip: 1,
             cfg_rescale: 0.0,
             variation: None,
+            seamless: false,
+            first_pass: None,
         }
     }
 }
@@ -337,6 +357,27 @@ impl Recipe {
         for (name, share) in [("guidance rescale", self.cfg_rescale), ("sub-seed strength", variation)] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(Error::usage(format!("The {name} {share} is out of range: use 0 (off) to 1.")));
+            }
+        }
+        if let Some(first) = &self.first_pass {
+            if !(0.0..=1.0).contains(&first.denoising_strength) {
+                return Err(Error::usage(format!(
+                    "The strength {} of the second pass is out of range: use 0 (only enlarge) to 1 (draw anew).",
+                    first.denoising_strength
+                )));
+            }
+            if self.source.is_some() {
+                return Err(Error::usage(
+                    "A picture to start from takes the place of a first pass: leave one of the two out.",
+                ));
+            }
+            let sides = [(first.width, self.width), (first.height, self.height)];
+            if let Some((first, whole)) = sides.iter().find(|(f, w)| f > w || !SIDE_RANGE.contains(f)) {
+                return Err(Error::usage(format!(
+                    "A first pass of {first} pixels does not fit a picture of {whole}: it has at least {} and no more than \
+                     the picture.",
+                    SIDE_RANGE.start()
+                )));
             }
         }
         if self.source.is_none() && (self.mask.is_some() || self.outpaint.is_some()) {

@@ -4,7 +4,7 @@
 
 use image::RgbImage;
 use kiln::pipeline::Pipeline;
-use kiln::recipe::{MaskRef, Outpaint, Recipe, SourceRef, Variation};
+use kiln::recipe::{FirstPass, MaskRef, Outpaint, Recipe, SourceRef, Variation};
 use serde::Deserialize;
 use std::fs;
 use std::ops::ControlFlow;
@@ -67,6 +67,7 @@ struct Case {
     cfg_rescale: Option<f32>,
     subseed: Option<u64>,
     subseed_strength: Option<f32>,
+    seamless: Option<bool>,
 }
 
 impl Case {
@@ -87,6 +88,7 @@ impl Case {
                 .subseed
                 .zip(self.subseed_strength)
                 .map(|(subseed, strength)| Variation { subseed, strength }),
+            seamless: self.seamless.unwrap_or(false),
             mask: if self.mask { mask(&golden("modes/mask.png"), false) } else { None },
             ..Recipe::default()
         }
@@ -133,6 +135,52 @@ fn inpainting_agrees_with_diffusers_for_both_kinds_of_checkpoint() {
 #[test]
 fn weighted_long_and_skipping_words_agree_with_transformers() {
     agree("words", 4);
+}
+
+#[test]
+fn seamless_pictures_agree_with_circular_padding_in_diffusers() {
+    agree("seamless", 1);
+}
+
+#[test]
+fn a_second_pass_is_image_to_image_on_the_enlarged_first() {
+    let pipeline = load(&golden("tiny_sd"));
+    for sampler in ["euler", "heun"] {
+        let first = Recipe {
+            prompt: "a calm fox".into(),
+            sampler: sampler.into(),
+            steps: 5,
+            seed: 21,
+            width: 64,
+            height: 64,
+            ..Recipe::default()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("enlarged.png");
+        let small = RgbImage::from_raw(64, 64, draw(&pipeline, &first)).unwrap();
+        let large =
+            image::DynamicImage::ImageRgb8(small).resize_to_fill(128, 128, image::imageops::FilterType::Lanczos3);
+        large.save(&path).unwrap();
+        let by_hand = Recipe { width: 128, height: 128, source: source(&path, 0.6), ..first.clone() };
+        let first_pass = Some(FirstPass { width: 64, height: 64, denoising_strength: 0.6 });
+        let twice = Recipe { width: 128, height: 128, first_pass, ..first };
+        let mut reports = Vec::new();
+        let made = pipeline
+            .generate(&twice, &mut |report| {
+                reports.push((report.step, report.steps));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(made.rgb, draw(&pipeline, &by_hand), "{sampler}");
+        assert_eq!((made.width, made.height), (128, 128));
+        let all = reports.len() as u32;
+        assert_eq!(reports, (1..=all).map(|i| (i, all)).collect::<Vec<_>>(), "one progress over both passes");
+        // Refused before anything is computed.
+        let mixed = Recipe { source: by_hand.source.clone(), ..twice.clone() };
+        assert!(pipeline.generate(&mixed, &mut |_| ControlFlow::Continue(())).is_err());
+        let odd = Recipe { first_pass: Some(FirstPass { width: 65, height: 64, denoising_strength: 0.6 }), ..twice };
+        assert!(pipeline.check(&odd).is_err());
+    }
 }
 
 #[test]

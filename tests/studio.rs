@@ -345,18 +345,20 @@ fn the_settings_of_a_picture_come_back_whole() {
         prompt: "a red fox".into(),
         negative_prompt: "busy".into(),
         seed: 77,
-        width: 64,
-        height: 64,
+        width: 128,
+        height: 128,
         steps: 3,
         sampler: "heun".into(),
         clip_skip: 2,
         cfg_rescale: 0.5,
         variation: Some(kiln::recipe::Variation { subseed: 5, strength: 0.25 }),
+        seamless: true,
+        first_pass: Some(kiln::recipe::FirstPass { width: 64, height: 64, denoising_strength: 0.5 }),
         ..kiln::recipe::Recipe::default()
     };
     let (library, _) = Library::open(folder.path()).expect("library");
-    let rgb = vec![90; 64 * 64 * 3];
-    let picture = kiln::recipe::Picture { width: 64, height: 64, rgb, recipe: recipe.clone(), seconds: 0.0 };
+    let rgb = vec![90; 128 * 128 * 3];
+    let picture = kiln::recipe::Picture { width: 128, height: 128, rgb, recipe: recipe.clone(), seconds: 0.0 };
     library.add(&picture).expect("added");
     let mut window = open(folder.path(), &tiny(), [1280.0, 1200.0]);
     ready(&mut window);
@@ -365,7 +367,10 @@ fn the_settings_of_a_picture_come_back_whole() {
     starting(&window, "Picture 1:").focus();
     window.step();
     window.key_press(egui::Key::Enter);
-    until(&mut window, "what was rarely set", |h| has(h, "5, by 0.25"));
+    until(&mut window, "what was rarely set", |h| has(h, "5, by 0.25") && has(h, "64 × 64, by 0.50"));
+    // A seamless picture is laid side by side with itself, until the person has seen enough of that.
+    press(&mut window, "Side by side");
+    press(&mut window, "Side by side");
     press(&mut window, "Use settings");
     until(&mut window, "the wall", |h| has(h, "Session"));
     // The bar at the bottom says "1 picture", too.
@@ -379,7 +384,8 @@ fn the_settings_of_a_picture_come_back_whole() {
     // The fold shows all of it, and only samplers that the model can use.
     press(&mut window, "Advanced");
     window.step();
-    for name in ["Clip skip", "CFG rescale", "Vary by"] {
+    assert!(has(&window, "to 128 × 128"), "{:?}", names(&window));
+    for name in ["Clip skip", "CFG rescale", "Vary by", "Rework"] {
         assert!(window.query_by_role_and_label(egui::accesskit::Role::Slider, name).is_some(), "{:?}", names(&window));
     }
     window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sampler").scroll_to_me();

@@ -4,7 +4,7 @@ use super::output::{Output, duration};
 use super::{Device, cancelled};
 use kiln::library::{Library, metadata};
 use kiln::pipeline::{Pipeline, hash_file, locate_adapter, styles};
-use kiln::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
+use kiln::recipe::{AdapterRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
 use kiln::{Error, ErrorKind, Result, library, taste};
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -13,6 +13,9 @@ use std::time::Instant;
 
 /// Most pictures of one call.
 const MAX_COUNT: u32 = 100_000;
+
+/// How far a second pass goes where nobody said.
+const ENLARGE_STRENGTH: f32 = 0.5;
 
 /// Make pictures from words.
 #[derive(Debug, clap::Args)]
@@ -65,6 +68,15 @@ pub struct Args {
     /// How far it is turned: 0 not at all, 1 all the way.
     #[arg(long, value_name = "S", requires = "subseed", allow_negative_numbers = true)]
     subseed_strength: Option<f32>,
+    /// Draws at that size first, then enlarges by this factor and works the picture over.
+    #[arg(long, value_name = "FACTOR", conflicts_with = "init", allow_negative_numbers = true)]
+    enlarge: Option<f32>,
+    /// How far the second pass goes from the first: 0 only enlarges, 1 draws anew.
+    #[arg(long, value_name = "S", requires = "enlarge", default_value_t = ENLARGE_STRENGTH, allow_negative_numbers = true)]
+    enlarge_strength: f32,
+    /// Lets opposite edges meet, so that the picture can be laid side by side with itself.
+    #[arg(long)]
+    seamless: bool,
     /// Sets a slider of the checkpoint; may be given several times.
     #[arg(long = "set", value_name = "SLIDER=VALUE")]
     sliders: Vec<String>,
@@ -109,7 +121,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, output: &Output) -> Result<()> {
     debug_assert_eq!(args.json, output.is_json());
-    let wanted = recipe(&args, Recipe::default())?;
+    let mut wanted = recipe(&args, Recipe::default())?;
+    enlarge(&args, &mut wanted, 1)?;
     wanted.check_ranges()?;
     let seed = args.seed.unwrap_or_else(random_seed);
     if args.count == 0 || args.count > MAX_COUNT {
@@ -137,6 +150,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     let info = pipeline.info();
     let mut recipe = recipe(&args, info.defaults.clone())?;
     extend(&args, &mut recipe, info.size_multiple)?;
+    enlarge(&args, &mut recipe, info.size_multiple)?;
     recipe.seed = seed;
     recipe.model = ModelRef { name: args.model.clone(), hash: info.hash.clone() };
     recipe.check_ranges()?;
@@ -319,8 +333,22 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
         let keep_outside = !args.redraw_outside;
         recipe.mask = Some(MaskRef { path: path.display().to_string(), hash: hash_file(path)?, keep_outside });
     }
+    recipe.seamless = args.seamless;
     args.outpaint.as_deref().map(str::parse::<Outpaint>).transpose()?;
     Ok(recipe)
+}
+
+/// Makes what was asked for the first pass of a larger picture, whose sides are multiples of `multiple`.
+fn enlarge(args: &Args, recipe: &mut Recipe, multiple: u32) -> Result<()> {
+    let Some(factor) = args.enlarge else { return Ok(()) };
+    if !(1.0..=8.0).contains(&factor) {
+        return Err(Error::usage(format!("--enlarge {factor} is out of range: use 1 to 8.")));
+    }
+    let (width, height) = (recipe.width, recipe.height);
+    let grown = |side: u32| (f64::from(side) * f64::from(factor)).round() as u32 / multiple * multiple;
+    (recipe.width, recipe.height) = (grown(width).max(width), grown(height).max(height));
+    recipe.first_pass = Some(FirstPass { width, height, denoising_strength: args.enlarge_strength });
+    Ok(())
 }
 
 /// Lays new margins round the source: it keeps the size that was asked for, or else its own, and the picture grows.

@@ -5,9 +5,10 @@
 //! Negative prompt: blurry
 //! Steps: 8, Sampler: Euler, CFG scale: 3, Seed: 7, Size: 256x256, Model hash: 0123456789, Model: ember
 //! ```
+//! A first pass is what AUTOMATIC1111 calls the high-resolution fix: `Size` is then the first pass's, `Hires resize` the picture's.
 //! Kiln adds `Sliders`, `Init image`, `Mask`, their hashes, `Mask outside` and `Outpaint`; readers ignore keys that they do not know.
 
-use crate::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
+use crate::recipe::{AdapterRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
 use crate::sampler::SamplerKind;
 use std::collections::BTreeMap;
 
@@ -23,12 +24,13 @@ pub fn write(recipe: &Recipe) -> String {
     if !recipe.negative_prompt.trim().is_empty() {
         text += &format!("\nNegative prompt: {}", clean(&recipe.negative_prompt));
     }
+    let (width, height) = recipe.first_pass.map_or((recipe.width, recipe.height), |f| (f.width, f.height));
     let mut pairs: Vec<(&str, String)> = vec![
         ("Steps", recipe.steps.to_string()),
         ("Sampler", sampler_to_field(&recipe.sampler)),
         ("CFG scale", recipe.cfg_scale.to_string()),
         ("Seed", recipe.seed.to_string()),
-        ("Size", format!("{}x{}", recipe.width, recipe.height)),
+        ("Size", format!("{width}x{height}")),
     ];
     if !recipe.model.hash.is_empty() {
         pairs.push(("Model hash", recipe.model.hash.chars().take(10).collect()));
@@ -43,6 +45,14 @@ pub fn write(recipe: &Recipe) -> String {
     if let Some(variation) = recipe.variation {
         pairs.push(("Variation seed", variation.subseed.to_string()));
         pairs.push(("Variation seed strength", variation.strength.to_string()));
+    }
+    if recipe.seamless {
+        pairs.push(("Tiling", "True".into()));
+    }
+    if let Some(first) = &recipe.first_pass {
+        pairs.push(("Denoising strength", first.denoising_strength.to_string()));
+        pairs.push(("Hires resize", format!("{}x{}", recipe.width, recipe.height)));
+        pairs.push(("Hires upscaler", "Lanczos".into()));
     }
     if let Some(source) = &recipe.source {
         pairs.push(("Denoising strength", source.denoising_strength.to_string()));
@@ -108,11 +118,21 @@ pub fn read(text: &str, size: Option<(u32, u32)>) -> Option<Recipe> {
     recipe.steps = pairs.get("Steps").and_then(|v| v.parse().ok()).unwrap_or(recipe.steps);
     recipe.seed = pairs.get("Seed").and_then(|v| v.parse().ok()).unwrap_or(recipe.seed);
     recipe.cfg_scale = number("CFG scale").unwrap_or(recipe.cfg_scale);
-    if let Some((width, height)) = pairs.get("Size").and_then(|v| v.split_once('x'))
-        && let (Ok(width), Ok(height)) = (width.trim().parse(), height.trim().parse())
-    {
-        (recipe.width, recipe.height) = (width, height);
+    let size = |key: &str| -> Option<(u32, u32)> {
+        let (width, height) = pairs.get(key)?.split_once('x')?;
+        Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
+    };
+    if let Some(size) = size("Size") {
+        (recipe.width, recipe.height) = size;
     }
+    let by = |side: u32, scale: f32| (f64::from(side) * f64::from(scale)) as u32;
+    let enlarged = size("Hires resize")
+        .or_else(|| number("Hires upscale").map(|scale| (by(recipe.width, scale), by(recipe.height, scale))));
+    if let (Some(whole), Some(denoising_strength)) = (enlarged, number("Denoising strength")) {
+        recipe.first_pass = Some(FirstPass { width: recipe.width, height: recipe.height, denoising_strength });
+        (recipe.width, recipe.height) = whole;
+    }
+    recipe.seamless = pairs.get("Tiling").is_some_and(|v| v.eq_ignore_ascii_case("true"));
     if let Some(name) = pairs.get("Sampler") {
         recipe.sampler = sampler_from_field(name, pairs.get("Schedule type").map(String::as_str));
     }

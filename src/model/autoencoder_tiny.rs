@@ -141,7 +141,7 @@ impl Layer {
 
     fn forward(&self, x: Tensor<4>, act: fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
         let convolve = |x, weight: &Param<Tensor<4>>, bias: &Option<Param<Tensor<1>>>, stride| {
-            crate::kernels::conv2d(x, weight.val(), bias.as_ref().map(|b| b.val()), stride, (1, 1))
+            super::layers::conv2d(x, weight.val(), bias.as_ref().map(|b| b.val()), stride, (1, 1))
         };
         if let Some(weight) = &self.weight {
             return convolve(x, weight, &self.bias, self.stride);

@@ -4,6 +4,58 @@ use super::init::{Draw, Init};
 use crate::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
+use std::cell::Cell;
+
+thread_local! {
+    static SEAMLESS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, convolutions that this thread asks for see the opposite edge of the picture beyond an edge, instead of zeros:
+/// what comes out can be laid side by side with itself. Of the thread and not of the weights, which many pictures share.
+#[derive(Debug)]
+pub struct Seamless(bool);
+
+impl Seamless {
+    /// From now on, until it is dropped; then what was before.
+    pub fn set(on: bool) -> Self {
+        Self(SEAMLESS.replace(on))
+    }
+}
+
+impl Drop for Seamless {
+    fn drop(&mut self) {
+        SEAMLESS.set(self.0);
+    }
+}
+
+/// The picture with `pad` columns and rows of its opposite edges laid round it; less where the picture itself is smaller, as often
+/// round as needed.
+fn wrapped(x: Tensor<4>, pad: usize) -> Tensor<4> {
+    let mut x = x;
+    for axis in [1, 2] {
+        let side = x.dims()[axis];
+        let places: Vec<i32> =
+            (0..side + 2 * pad).map(|i| (i as i64 - pad as i64).rem_euclid(side.max(1) as i64) as i32).collect();
+        let places = Tensor::<1, Int>::from_data(TensorData::new(places, [side + 2 * pad]), &x.device());
+        x = x.select(axis, places);
+    }
+    x
+}
+
+/// Convolution as [`kernels::conv2d`], which sees the opposite edge where [`Seamless`] says so. Padding that differs before and
+/// after an axis stays zeros: the encoder's, which only reads pictures.
+pub(super) fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    (before, after): (usize, usize),
+) -> Tensor<4> {
+    if SEAMLESS.get() && before == after && before > 0 {
+        return kernels::conv2d(wrapped(x, before), weight, bias, stride, (0, 0));
+    }
+    kernels::conv2d(x, weight, bias, stride, (before, after))
+}
 
 /// Convolution over channels-last pictures. Kept as `[kh, kw, in, out]`; on disk `[out, in, kh, kw]`.
 #[derive(Module, Debug)]
@@ -61,7 +113,7 @@ impl Conv2d {
     /// `[n, h, w, in]` to `[n, h', w', out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(|b| b.val());
-        kernels::conv2d(x, self.weight.val(), bias, self.stride, (self.pad_before, self.pad_after))
+        conv2d(x, self.weight.val(), bias, self.stride, (self.pad_before, self.pad_after))
     }
 }
 

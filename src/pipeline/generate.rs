@@ -3,8 +3,9 @@
 use super::pixels::halve;
 use super::source::Canvas;
 use super::{Pipeline, PreviewImage, StepReport};
-use crate::recipe::{Picture, Recipe, SIDE_RANGE, STEP_RANGE};
-use crate::sampler::SamplerKind;
+use crate::model::layers::Seamless;
+use crate::recipe::{FirstPass, Picture, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef};
+use crate::sampler::{SamplerKind, build};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -26,7 +27,10 @@ fn out_of_range(
 impl Pipeline {
     /// Checks a Recipe against this checkpoint; the error names the value and the range.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
-        for (what, side) in [("Width", recipe.width), ("Height", recipe.height)] {
+        let first = recipe.first_pass.map(|f| [("First width", f.width), ("First height", f.height)]);
+        for (what, side) in
+            [("Width", recipe.width), ("Height", recipe.height)].into_iter().chain(first.into_iter().flatten())
+        {
             if !SIDE_RANGE.contains(&side) {
                 return Err(out_of_range(what, side, SIDE_RANGE.start(), SIDE_RANGE.end()));
             }
@@ -99,6 +103,9 @@ impl Pipeline {
     /// A quick look at a Recipe: fewer steps, shown at half the size. `cancelled` is asked after every step.
     pub fn preview(&self, recipe: &Recipe, cancelled: &mut dyn FnMut() -> bool) -> Result<PreviewImage> {
         self.check(recipe)?;
+        // Composition is what a look is for, and a first pass decides it.
+        let whole = without_second_pass(recipe);
+        let recipe = &whole;
         let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..recipe.clone() };
         let adapted = self.adapted(&recipe.adapters)?;
         let rgb = adapted.of(self).draw(&quick, &mut |_| {
@@ -109,7 +116,45 @@ impl Pipeline {
 
     /// From a checked Recipe to RGB8.
     fn draw(&self, recipe: &Recipe, observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Vec<u8>> {
-        let canvas = Canvas::open(recipe)?;
+        let _seamless = Seamless::set(recipe.seamless);
+        match recipe.first_pass {
+            Some(first) => self.draw_twice(recipe, first, observe),
+            None => self.draw_on(recipe, Canvas::open(recipe)?, observe),
+        }
+    }
+
+    /// The first pass, enlarged and worked over.
+    fn draw_twice(
+        &self,
+        recipe: &Recipe,
+        first: FirstPass,
+        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
+    ) -> Result<Vec<u8>> {
+        let small = without_second_pass(recipe);
+        let FirstPass { width, height, denoising_strength } = first;
+        let source = SourceRef { path: String::new(), hash: String::new(), denoising_strength };
+        let second = Recipe { first_pass: None, source: Some(source), ..recipe.clone() };
+        // Some solvers call the denoiser twice a step, so what is left to report is counted in calls.
+        let solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
+        let calls = solver.steps();
+        let more = (calls - solver.start(second.steps_taken(recipe.steps as usize)).min(calls)) as u32;
+        let rgb =
+            self.draw_on(&small, None, &mut |report| observe(StepReport { steps: report.steps + more, ..report }))?;
+        let rgb = image::RgbImage::from_raw(width, height, rgb)
+            .ok_or_else(|| Error::failed("The first pass has another size than was asked for; leave it out."))?;
+        let canvas = Canvas::enlarged(rgb, recipe.width, recipe.height);
+        let calls = calls as u32;
+        self.draw_on(&second, Some(canvas), &mut |report| {
+            observe(StepReport { step: report.step + calls, steps: report.steps + calls, ..report })
+        })
+    }
+
+    fn draw_on(
+        &self,
+        recipe: &Recipe,
+        canvas: Option<Canvas>,
+        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
+    ) -> Result<Vec<u8>> {
         let size = self.latent_size(recipe.width, recipe.height);
         let latent = self.denoise(recipe, canvas.as_ref(), size, observe)?;
         let mut rgb = self.decode(&latent, size)?;
@@ -118,4 +163,10 @@ impl Pipeline {
         }
         Ok(rgb)
     }
+}
+
+/// The Recipe of the first pass alone.
+fn without_second_pass(recipe: &Recipe) -> Recipe {
+    let (width, height) = recipe.first_pass.map_or((recipe.width, recipe.height), |f| (f.width, f.height));
+    Recipe { width, height, first_pass: None, ..recipe.clone() }
 }

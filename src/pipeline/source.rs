@@ -75,6 +75,12 @@ impl Canvas {
         Ok(Some(Self { rgb, mask, keep_outside }))
     }
 
+    /// A picture enlarged to the size of the result, which may change everywhere.
+    pub fn enlarged(rgb: RgbImage, width: u32, height: u32) -> Self {
+        let rgb = DynamicImage::ImageRgb8(rgb).resize_to_fill(width, height, FilterType::Lanczos3).to_rgb8();
+        Self { rgb, mask: None, keep_outside: false }
+    }
+
     /// The source in -1..=1, `[height, width, 3]`.
     pub fn pixels(&self) -> Vec<f32> {
         self.rgb.as_raw().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect()

@@ -1,11 +1,11 @@
 //! The fold with everything else that decides a picture: steps, guidance, sampler, size, sub-seed, source, adapters.
 
-use super::form::{Form, random_seed};
+use super::form::{ENLARGE_STRENGTH, Enlarge, Form, random_seed};
 use super::icons::{self, Icon};
 use super::panel::left_label;
 use super::{App, widgets};
 use crate::pipeline::ModelInfo;
-use crate::recipe::{CFG_RANGE, Recipe, SIDE_RANGE, STEP_RANGE, Variation};
+use crate::recipe::{CFG_RANGE, FirstPass, Recipe, SIDE_RANGE, STEP_RANGE, Variation};
 use crate::sampler::SamplerKind;
 use crate::sampler::spacing::Spacing;
 use egui::{ComboBox, DragValue, Slider, Ui, vec2};
@@ -25,6 +25,9 @@ impl App {
         }
         sampling(ui, form, &info);
         size(ui, form, &info);
+        enlarge(ui, form, &info);
+        let help = "Lets opposite edges meet, so that the picture can be laid side by side with itself.";
+        row(ui, "Seamless", |ui| _ = ui.checkbox(&mut form.seamless, "tile").on_hover_text(help));
         variation(ui, form);
         source(ui, form);
         adapters(ui, form);
@@ -129,6 +132,41 @@ fn size(ui: &mut Ui, form: &mut Form, info: &ModelInfo) {
     }
 }
 
+/// The factors that are offered.
+const FACTORS: [f32; 5] = [1.0, 1.5, 2.0, 3.0, 4.0];
+
+/// A second pass at a larger size, and how large the picture gets.
+fn enlarge(ui: &mut Ui, form: &mut Form, info: &ModelInfo) {
+    if form.source.is_some() {
+        return;
+    }
+    let now = form.enlarge.map_or(1.0, |e| e.factors[0]);
+    let strength = form.enlarge.map_or(ENLARGE_STRENGTH, |e| e.strength);
+    let name = |factor: f32| if factor == 1.0 { "off".to_string() } else { format!("× {factor}") };
+    row(ui, "Enlarge", |ui| {
+        let menu = ComboBox::from_id_salt("enlarge").width(84.0).selected_text(name(now));
+        let menu = menu.show_ui(ui, |ui| {
+            for factor in FACTORS {
+                if ui.selectable_label(factor == now, name(factor)).clicked() {
+                    form.enlarge = (factor > 1.0).then_some(Enlarge { factors: [factor; 2], strength });
+                }
+            }
+        });
+        let help = "Draws at the size above first, then enlarges the picture and works it over: larger pictures that keep \
+                    their composition.";
+        menu.response.on_hover_text(help).accessible_name("Enlarge");
+        if form.enlarge.is_some() {
+            let recipe = form.recipe(info);
+            widgets::hint(ui, format!("to {} × {}", recipe.width, recipe.height));
+        }
+    });
+    let Some(enlarge) = &mut form.enlarge else { return };
+    let help = "How far the second pass goes from the first: 0 only enlarges, 1 draws anew.";
+    if let Some(value) = slider(ui, "Rework", help, |v| Slider::new(v, 0.0..=1.0).fixed_decimals(2), strength) {
+        enlarge.strength = value;
+    }
+}
+
 /// A second seed, and how far the first noise is turned towards it.
 fn variation(ui: &mut Ui, form: &mut Form) {
     let Variation { mut subseed, strength } = form.variation.unwrap_or(Variation { subseed: 0, strength: 0.0 });
@@ -223,6 +261,13 @@ pub fn rare_facts(recipe: &Recipe) -> Vec<(&'static str, String)> {
     }
     if let Some(variation) = recipe.variation {
         facts.push(("Sub-seed", format!("{}, by {:.2}", variation.subseed, variation.strength)));
+    }
+    if let Some(first) = &recipe.first_pass {
+        let FirstPass { width, height, denoising_strength } = first;
+        facts.push(("Enlarged from", format!("{width} × {height}, by {denoising_strength:.2}")));
+    }
+    if recipe.seamless {
+        facts.push(("Edges", "seamless".into()));
     }
     if let Some(source) = &recipe.source {
         facts.push(("From", format!("{}, strength {:.2}", file_name(&source.path), source.denoising_strength)));

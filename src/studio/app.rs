@@ -60,6 +60,8 @@ pub struct App {
     pub(super) toasts: Toasts,
     pub(super) screen: Screen,
     pub(super) help: bool,
+    /// Seamless pictures are shown side by side with themselves.
+    pub(super) tiled: bool,
     pub(super) filter: Filter,
     /// The filter that the library was asked with last, and under which number.
     pub(super) asked: Option<(Filter, u64)>,
@@ -112,6 +114,7 @@ impl App {
             toasts,
             screen: Screen::Wall,
             help: false,
+            tiled: true,
             filter,
             asked: None,
             items: Vec::new(),

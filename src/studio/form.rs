@@ -4,7 +4,8 @@ use crate::pipeline::ModelInfo;
 use crate::pipeline::extras::FAMILY;
 use crate::pipeline::styles::{self, Style};
 use crate::recipe::{
-    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, MaskRef, Outpaint, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef, Variation,
+    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, FirstPass, MaskRef, Outpaint, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef,
+    Variation,
 };
 use crate::sampler::SamplerKind;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,10 @@ pub struct Form {
     pub cfg_rescale: Option<f32>,
     /// A second seed.
     pub variation: Option<Variation>,
+    /// Whether edges meet.
+    pub seamless: bool,
+    /// A second, larger pass.
+    pub enlarge: Option<Enlarge>,
     /// Adapters, which come with a loaded Recipe.
     pub adapters: Vec<AdapterRef>,
     /// A picture to start from, which comes with a loaded Recipe.
@@ -70,6 +75,20 @@ pub struct Form {
     /// How far the picture goes beyond it.
     pub outpaint: Option<Outpaint>,
 }
+
+/// A second pass at a larger size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Enlarge {
+    /// Its width and its height by those of the first; they differ only where another tool's picture had them so.
+    pub factors: [f32; 2],
+    /// How far it goes from the first, 0..=1.
+    pub strength: f32,
+}
+
+/// How far a second pass goes where nobody said: enough for new detail, and the composition stays.
+pub const ENLARGE_STRENGTH: f32 = 0.5;
+/// The largest enlargement.
+pub const MAX_ENLARGE: f32 = 8.0;
 
 impl Default for Form {
     fn default() -> Self {
@@ -89,6 +108,8 @@ impl Default for Form {
             clip_skip: None,
             cfg_rescale: None,
             variation: None,
+            seamless: false,
+            enlarge: None,
             adapters: Vec::new(),
             source: None,
             mask: None,
@@ -117,13 +138,25 @@ impl Form {
             (side.min(*SIDE_RANGE.end()) / multiple * multiple).max(least)
         };
         let defaults = &info.defaults;
+        let first = [self.width.unwrap_or(defaults.width), self.height.unwrap_or(defaults.height)].map(fit);
+        // A picture to start from takes the place of a first pass.
+        let enlarge = self.enlarge.filter(|_| self.source.is_none());
+        let [width, height] =
+            enlarge.map_or(first, |e| [0, 1].map(|i| fit((first[i] as f32 * e.factors[i].max(1.0)).round() as u32)));
+        let first_pass = enlarge.filter(|_| first != [width, height]).map(|e| FirstPass {
+            width: first[0],
+            height: first[1],
+            denoising_strength: e.strength,
+        });
         let mut recipe = Recipe {
             model: defaults.model.clone(),
             prompt: self.prompt.trim().to_string(),
             negative_prompt: self.negative.trim().to_string(),
             seed: self.seed,
-            width: fit(self.width.unwrap_or(defaults.width)),
-            height: fit(self.height.unwrap_or(defaults.height)),
+            width,
+            height,
+            first_pass,
+            seamless: self.seamless,
             steps: self.steps.unwrap_or(defaults.steps).clamp(*STEP_RANGE.start(), *STEP_RANGE.end()),
             cfg_scale: self.cfg_scale.unwrap_or(defaults.cfg_scale).clamp(*CFG_RANGE.start(), *CFG_RANGE.end()),
             sampler: self.sampler_for(info),
@@ -166,12 +199,14 @@ impl Form {
             || self.height.is_some()
             || self.clip_skip.is_some()
             || self.cfg_rescale.is_some()
+            || self.enlarge.is_some()
+            || self.seamless
     }
 
     /// Leaves everything of the fold to the model, but for what a Recipe brought with it.
     pub fn reset(&mut self) {
         (self.steps, self.cfg_scale, self.sampler, self.width, self.height) = (None, None, None, None, None);
-        (self.clip_skip, self.cfg_rescale) = (None, None);
+        (self.clip_skip, self.cfg_rescale, self.enlarge, self.seamless) = (None, None, None, false);
     }
 
     /// How many pictures the next press makes: one seed gives one picture.
@@ -206,8 +241,17 @@ impl Form {
         self.steps = Some(recipe.steps).filter(|v| unless(defaults.is_some_and(|d| d.steps == *v)));
         self.cfg_scale = Some(recipe.cfg_scale).filter(|v| unless(defaults.is_some_and(|d| d.cfg_scale == *v)));
         self.sampler = Some(recipe.sampler.clone()).filter(|v| unless(defaults.is_some_and(|d| d.sampler == *v)));
-        self.width = Some(recipe.width).filter(|v| unless(defaults.is_some_and(|d| d.width == *v)));
-        self.height = Some(recipe.height).filter(|v| unless(defaults.is_some_and(|d| d.height == *v)));
+        let (width, height) = recipe.first_pass.map_or((recipe.width, recipe.height), |f| (f.width, f.height));
+        self.width = Some(width).filter(|v| unless(defaults.is_some_and(|d| d.width == *v)));
+        self.height = Some(height).filter(|v| unless(defaults.is_some_and(|d| d.height == *v)));
+        self.enlarge = recipe.first_pass.map(|first| Enlarge {
+            factors: [
+                recipe.width as f32 / first.width.max(1) as f32,
+                recipe.height as f32 / first.height.max(1) as f32,
+            ],
+            strength: first.denoising_strength,
+        });
+        self.seamless = recipe.seamless;
         self.clip_skip = Some(recipe.clip_skip).filter(|v| unless(defaults.is_some_and(|d| d.clip_skip == *v)));
         self.cfg_rescale = Some(recipe.cfg_rescale).filter(|v| unless(defaults.is_some_and(|d| d.cfg_rescale == *v)));
         self.variation = recipe.variation;
@@ -239,6 +283,9 @@ impl Form {
         self.clip_skip = self.clip_skip.filter(|value| CLIP_SKIP_RANGE.contains(value));
         self.cfg_rescale = self.cfg_rescale.filter(|value| (0.0..=1.0).contains(value));
         self.variation = self.variation.filter(|value| (0.0..=1.0).contains(&value.strength));
+        self.enlarge = self
+            .enlarge
+            .filter(|e| e.factors.iter().all(|f| (1.0..=MAX_ENLARGE).contains(f)) && (0.0..=1.0).contains(&e.strength));
         self.adapters.retain(|adapter| adapter.weight.is_finite());
         self.width = self.width.filter(|value| SIDE_RANGE.contains(value));
         self.height = self.height.filter(|value| SIDE_RANGE.contains(value));
@@ -329,6 +376,7 @@ mod tests {
             source: Some(SourceRef { path: "a.png".into(), hash: "cd".into(), denoising_strength: 0.6 }),
             mask: Some(MaskRef { path: "m.png".into(), hash: "ef".into(), keep_outside: false }),
             outpaint: Some(Outpaint { left: 64, ..Outpaint::default() }),
+            seamless: true,
             ..recipe
         };
         let mut other = Form { style: Some("Comic".into()), ..Form::default() };
@@ -339,6 +387,13 @@ mod tests {
         assert!(other.differs());
         other.reset();
         assert_eq!((other.recipe(&info()).clip_skip, other.differs()), (1, false));
+
+        let first_pass = Some(FirstPass { width: 256, height: 192, denoising_strength: 0.4 });
+        let twice = Recipe { width: 512, height: 320, first_pass, source: None, mask: None, outpaint: None, ..whole };
+        other.load(&twice, Some(&info()));
+        assert_eq!(other.recipe(&info()), twice);
+        other.source = Some(SourceRef { path: "a.png".into(), hash: String::new(), denoising_strength: 0.6 });
+        assert_eq!((other.recipe(&info()).first_pass, other.recipe(&info()).width), (None, 256));
     }
 
     #[test]

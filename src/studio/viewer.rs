@@ -14,6 +14,9 @@ use egui::{
     Vec2, WidgetInfo, vec2,
 };
 
+/// Copies a side when a seamless picture is laid side by side with itself.
+const SIDE_BY_SIDE: usize = 3;
+
 impl App {
     /// The best version of a picture that is there; asks for all its pixels.
     pub(super) fn large_texture(&mut self, id: PictureId) -> Option<TextureHandle> {
@@ -44,12 +47,31 @@ impl App {
             let place = tile::fit(size, room.shrink2(vec2(72.0, 32.0)));
             let response = ui.interact(place, ui.scope_id().with("large"), Sense::click());
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, tile::spoken(&entry)));
+            // Only side by side shows whether edges meet.
+            let tiled = self.tiled && entry.recipe.seamless;
             match texture {
+                Some(texture) if tiled => {
+                    let part = place.size() / SIDE_BY_SIDE as f32;
+                    for i in 0..SIDE_BY_SIDE * SIDE_BY_SIDE {
+                        let step = vec2((i % SIDE_BY_SIDE) as f32, (i / SIDE_BY_SIDE) as f32);
+                        let part = Rect::from_min_size(place.min + step * part, part);
+                        let whole = Rect::from_min_max(egui::pos2(0.0, 0.0), egui::pos2(1.0, 1.0));
+                        ui.painter().image(texture.id(), part, whole, egui::Color32::WHITE);
+                    }
+                }
                 Some(texture) => tile::picture(ui.painter(), place, &texture, 1.0),
                 None => _ = ui.painter().rect_filled(place, theme::ROUND, theme::SUNKEN),
             }
             if response.double_clicked() {
                 self.screen = Screen::Wall;
+            }
+            if entry.recipe.seamless {
+                let at = egui::pos2(place.center().x - 64.0, (place.bottom() + 8.0).min(room.bottom() - 36.0));
+                ui.scope_builder(egui::UiBuilder::new().max_rect(Rect::from_min_size(at, vec2(128.0, 28.0))), |ui| {
+                    if widgets::chip(ui, "Side by side", self.tiled).clicked() {
+                        self.tiled = !self.tiled;
+                    }
+                });
             }
             let pictures = self.pictures();
             let at = pictures.iter().position(|p| *p == id);

@@ -5,6 +5,7 @@
 Also makes a denoiser of the nine-channel inpainting kind with random weights; the rest of that checkpoint is tiny_sd.
 """
 import argparse
+import copy
 import json
 from pathlib import Path
 
@@ -126,5 +127,21 @@ cases.append(run(StableDiffusionPipeline, pipe.unet, "rescale", "ddim", 4, 6.0, 
 noises = [torch.randn(4, side // 4, side // 4, generator=torch.Generator("cpu").manual_seed(s)) for s in (15, 99)]
 cases.append(run(StableDiffusionPipeline, pipe.unet, "variation", "ddim", 4, 3.0, 15, latents=slerp(0.3, *noises)[None], **words)
              | words | {"unet": "tiny_sd", "subseed": 99, "subseed_strength": 0.3, "mask": False})
+
+
+def seamless(module):
+    """The same network, whose convolutions see the opposite edge beyond an edge, as AUTOMATIC1111's tiling does."""
+    module = copy.deepcopy(module)
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.padding_mode = "circular"
+    return module
+
+
+plain_vae = pipe.vae
+pipe.vae = seamless(pipe.vae)
+cases.append(run(StableDiffusionPipeline, seamless(pipe.unet), "seamless", "ddim", 4, 3.0, 16, **words)
+             | words | {"unet": "tiny_sd", "seamless": True, "mask": False})
+pipe.vae = plain_vae
 (folder / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
 print("written")

@@ -31,6 +31,7 @@ fn full_recipe() -> Recipe {
         clip_skip: 2,
         cfg_rescale: 0.7,
         variation: Some(Variation { subseed: u64::MAX - 1, strength: 0.25 }),
+        seamless: true,
         ..Recipe::default()
     }
 }
@@ -41,6 +42,24 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(data);
     bytes.extend_from_slice(&[0; 4]);
     bytes
+}
+
+#[test]
+fn the_fields_high_resolution_fix_is_a_first_pass() {
+    let first_pass = Some(crate::recipe::FirstPass { width: 320, height: 192, denoising_strength: 0.45 });
+    let twice =
+        Recipe { width: 640, height: 384, first_pass, source: None, mask: None, outpaint: None, ..full_recipe() };
+    let text = crate::library::parameters::write(&twice);
+    assert!(text.contains("Size: 320x192") && text.contains("Hires resize: 640x384"), "{text}");
+    assert!(text.contains("Tiling: True") && text.contains("Denoising strength: 0.45"), "{text}");
+    let found = crate::library::parameters::read(&text, None).unwrap();
+    assert_eq!((found.width, found.height, found.first_pass, found.seamless), (640, 384, first_pass, true));
+    // As AUTOMATIC1111 writes a factor.
+    let theirs = "a fox\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768, Denoising strength: 0.7, \
+                  Hires upscale: 1.5, Hires upscaler: Latent";
+    let found = crate::library::parameters::read(theirs, None).unwrap();
+    let first = found.first_pass.map(|f| (f.width, f.height, f.denoising_strength));
+    assert_eq!((found.width, found.height, first), (768, 1152, Some((512, 768, 0.7))));
 }
 
 #[test]
@@ -88,7 +107,8 @@ fn texts_of_other_tools_are_understood() {
     let recipe = parameters::read(text, None).unwrap();
     assert_eq!(recipe.prompt, "portrait of a woman, (masterpiece:1.2), oil");
     assert_eq!(recipe.negative_prompt, "lowres, bad hands,\ntext");
-    assert_eq!((recipe.steps, recipe.seed, recipe.width, recipe.height), (20, 965_400_086, 512, 768));
+    assert_eq!((recipe.steps, recipe.seed, recipe.width, recipe.height), (20, 965_400_086, 1024, 1536));
+    assert_eq!(recipe.first_pass.map(|f| (f.width, f.height)), Some((512, 768)));
     assert_eq!((recipe.sampler.as_str(), recipe.cfg_scale), ("dpmpp_2m_karras", 7.0));
     assert_eq!(recipe.model, ModelRef { name: "v1-5-pruned-emaonly".into(), hash: "6ce0161689".into() });
     let adapter = AdapterRef { name: "add_detail".into(), hash: "7c6bad76eb54".into(), weight: 0.5 };
