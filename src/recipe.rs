@@ -240,6 +240,10 @@ impl Default for Recipe {
     }
 }
 
+/// How far a second pass goes where nobody said: enough for new detail, and the composition stays.
+pub const ENLARGE_STRENGTH: f32 = 0.5;
+/// Factors by which a first pass may be enlarged.
+pub const ENLARGE_RANGE: std::ops::RangeInclusive<f32> = 1.0..=8.0;
 /// Guidance scales that a Recipe may ask for.
 pub const CFG_RANGE: std::ops::RangeInclusive<f32> = 0.0..=50.0;
 /// Clip skips that a Recipe may ask for.
@@ -251,6 +255,11 @@ impl Recipe {
     /// The same Recipe with another seed.
     pub fn with_seed(&self, seed: u64) -> Self {
         Self { seed, ..self.clone() }
+    }
+
+    /// Width and height of what is drawn from noise: the first pass, or the picture itself.
+    pub fn first_size(&self) -> (u32, u32) {
+        self.first_pass.map_or((self.width, self.height), |first| (first.width, first.height))
     }
 
     /// How many of `steps` sampling steps are taken: all without a source, else the share that its strength says. The

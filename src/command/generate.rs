@@ -4,7 +4,9 @@ use super::output::{Output, duration};
 use super::{Device, cancelled};
 use kiln::library::{Library, metadata};
 use kiln::pipeline::{Pipeline, hash_file, locate_adapter, styles};
-use kiln::recipe::{AdapterRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
+use kiln::recipe::{
+    AdapterRef, ENLARGE_RANGE, ENLARGE_STRENGTH, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation,
+};
 use kiln::{Error, ErrorKind, Result, library, taste};
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -13,9 +15,6 @@ use std::time::Instant;
 
 /// Most pictures of one call.
 const MAX_COUNT: u32 = 100_000;
-
-/// How far a second pass goes where nobody said.
-const ENLARGE_STRENGTH: f32 = 0.5;
 
 /// Make pictures from words.
 #[derive(Debug, clap::Args)]
@@ -341,8 +340,12 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
 /// Makes what was asked for the first pass of a larger picture, whose sides are multiples of `multiple`.
 fn enlarge(args: &Args, recipe: &mut Recipe, multiple: u32) -> Result<()> {
     let Some(factor) = args.enlarge else { return Ok(()) };
-    if !(1.0..=8.0).contains(&factor) {
-        return Err(Error::usage(format!("--enlarge {factor} is out of range: use 1 to 8.")));
+    if !ENLARGE_RANGE.contains(&factor) {
+        return Err(Error::usage(format!(
+            "--enlarge {factor} is out of range: use {} to {}.",
+            ENLARGE_RANGE.start(),
+            ENLARGE_RANGE.end()
+        )));
     }
     let (width, height) = (recipe.width, recipe.height);
     let grown = |side: u32| (f64::from(side) * f64::from(factor)).round() as u32 / multiple * multiple;

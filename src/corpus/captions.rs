@@ -63,6 +63,17 @@ pub const EXTREMES: [[&[&str]; 2]; 5] = [
     [&["fine", "small shapes", "fine pattern"], &["large shapes", "big bold shapes"]],
 ];
 
+/// Which of the two ends an attribute is near enough to be spoken of.
+pub fn extreme(value: f32) -> Option<usize> {
+    if value < 0.15 {
+        Some(0)
+    } else if value > 0.85 {
+        Some(1)
+    } else {
+        None
+    }
+}
+
 const COUNTS: [&str; 4] = ["", "", "two", "three"];
 const SIZES: [&[&str]; 2] = [&["small", "little", "tiny"], &["large", "big", "huge"]];
 
@@ -159,13 +170,7 @@ pub fn caption(scene: &SceneDescription, rng: &mut Rng) -> String {
         }
     }
     for (value, words) in scene.measured.values().iter().zip(EXTREMES) {
-        let end = if *value < 0.15 {
-            words[0]
-        } else if *value > 0.85 {
-            words[1]
-        } else {
-            continue;
-        };
+        let Some(end) = extreme(*value).map(|end| words[end]) else { continue };
         if rng.chance(0.3) {
             parts.push((*rng.pick(end)).into());
         }

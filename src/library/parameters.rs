@@ -24,7 +24,7 @@ pub fn write(recipe: &Recipe) -> String {
     if !recipe.negative_prompt.trim().is_empty() {
         text += &format!("\nNegative prompt: {}", clean(&recipe.negative_prompt));
     }
-    let (width, height) = recipe.first_pass.map_or((recipe.width, recipe.height), |f| (f.width, f.height));
+    let (width, height) = recipe.first_size();
     let mut pairs: Vec<(&str, String)> = vec![
         ("Steps", recipe.steps.to_string()),
         ("Sampler", sampler_to_field(&recipe.sampler)),

@@ -104,14 +104,12 @@ impl Pipeline {
     pub fn preview(&self, recipe: &Recipe, cancelled: &mut dyn FnMut() -> bool) -> Result<PreviewImage> {
         self.check(recipe)?;
         // Composition is what a look is for, and a first pass decides it.
-        let whole = without_second_pass(recipe);
-        let recipe = &whole;
-        let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..recipe.clone() };
+        let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..without_second_pass(recipe) };
         let adapted = self.adapted(&recipe.adapters)?;
         let rgb = adapted.of(self).draw(&quick, &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        Ok(halve(&rgb, recipe.width as usize, recipe.height as usize))
+        Ok(halve(&rgb, quick.width as usize, quick.height as usize))
     }
 
     /// From a checked Recipe to RGB8.
@@ -167,6 +165,6 @@ impl Pipeline {
 
 /// The Recipe of the first pass alone.
 fn without_second_pass(recipe: &Recipe) -> Recipe {
-    let (width, height) = recipe.first_pass.map_or((recipe.width, recipe.height), |f| (f.width, f.height));
+    let (width, height) = recipe.first_size();
     Recipe { width, height, first_pass: None, ..recipe.clone() }
 }

@@ -1,11 +1,11 @@
 //! The fold with everything else that decides a picture: steps, guidance, sampler, size, sub-seed, source, adapters.
 
-use super::form::{ENLARGE_STRENGTH, Enlarge, Form, random_seed};
+use super::form::{Enlarge, Form, random_seed};
 use super::icons::{self, Icon};
 use super::panel::left_label;
 use super::{App, widgets};
 use crate::pipeline::ModelInfo;
-use crate::recipe::{CFG_RANGE, FirstPass, Recipe, SIDE_RANGE, STEP_RANGE, Variation};
+use crate::recipe::{CFG_RANGE, ENLARGE_STRENGTH, FirstPass, Recipe, SIDE_RANGE, STEP_RANGE, Variation};
 use crate::sampler::SamplerKind;
 use crate::sampler::spacing::Spacing;
 use egui::{ComboBox, DragValue, Slider, Ui, vec2};

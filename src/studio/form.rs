@@ -4,8 +4,8 @@ use crate::pipeline::ModelInfo;
 use crate::pipeline::extras::FAMILY;
 use crate::pipeline::styles::{self, Style};
 use crate::recipe::{
-    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, FirstPass, MaskRef, Outpaint, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef,
-    Variation,
+    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, ENLARGE_RANGE, FirstPass, MaskRef, Outpaint, Recipe, SIDE_RANGE,
+    STEP_RANGE, SourceRef, Variation,
 };
 use crate::sampler::SamplerKind;
 use serde::{Deserialize, Serialize};
@@ -84,11 +84,6 @@ pub struct Enlarge {
     /// How far it goes from the first, 0..=1.
     pub strength: f32,
 }
-
-/// How far a second pass goes where nobody said: enough for new detail, and the composition stays.
-pub const ENLARGE_STRENGTH: f32 = 0.5;
-/// The largest enlargement.
-pub const MAX_ENLARGE: f32 = 8.0;
 
 impl Default for Form {
     fn default() -> Self {
@@ -241,7 +236,7 @@ impl Form {
         self.steps = Some(recipe.steps).filter(|v| unless(defaults.is_some_and(|d| d.steps == *v)));
         self.cfg_scale = Some(recipe.cfg_scale).filter(|v| unless(defaults.is_some_and(|d| d.cfg_scale == *v)));
         self.sampler = Some(recipe.sampler.clone()).filter(|v| unless(defaults.is_some_and(|d| d.sampler == *v)));
-        let (width, height) = recipe.first_pass.map_or((recipe.width, recipe.height), |f| (f.width, f.height));
+        let (width, height) = recipe.first_size();
         self.width = Some(width).filter(|v| unless(defaults.is_some_and(|d| d.width == *v)));
         self.height = Some(height).filter(|v| unless(defaults.is_some_and(|d| d.height == *v)));
         self.enlarge = recipe.first_pass.map(|first| Enlarge {
@@ -285,7 +280,7 @@ impl Form {
         self.variation = self.variation.filter(|value| (0.0..=1.0).contains(&value.strength));
         self.enlarge = self
             .enlarge
-            .filter(|e| e.factors.iter().all(|f| (1.0..=MAX_ENLARGE).contains(f)) && (0.0..=1.0).contains(&e.strength));
+            .filter(|e| e.factors.iter().all(|f| ENLARGE_RANGE.contains(f)) && (0.0..=1.0).contains(&e.strength));
         self.adapters.retain(|adapter| adapter.weight.is_finite());
         self.width = self.width.filter(|value| SIDE_RANGE.contains(value));
         self.height = self.height.filter(|value| SIDE_RANGE.contains(value));

@@ -3,7 +3,7 @@
 use super::critic::Critic;
 use super::ember;
 use super::optimizer::{Optimizer, OptimizerConfig};
-use super::train::{Budget, Observe, Options, Progress, Stage, schedule};
+use super::train::{Budget, Observe, Options, Progress, Reports, Stage, schedule};
 use crate::corpus::{Painter, sheet};
 use crate::kernels::linear;
 use crate::model::Init;
@@ -126,10 +126,9 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let first = options.seed.wrapping_mul(1 << 40) + optimizer.steps() * batch as u64;
     let crops = crops(painter.clone(), first, stop.clone());
     let budget = Budget::new(options.minutes, options.steps);
-    let done_at_start = budget.done(optimizer.steps());
     let peak = options.learning_rate.unwrap_or(1e-3);
-    let (mut losses, mut told) = (Vec::new(), Vec::new());
-    let (mut reported, mut saved) = (Instant::now(), Instant::now());
+    let mut reports = Reports::new(stage, 15.0, budget, optimizer.steps());
+    let (mut told, mut saved) = (Vec::new(), Instant::now());
     let vanished = || Error::failed("The painter stopped; see the message above and start again with --resume.");
 
     loop {
@@ -163,26 +162,13 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             (loss.clone().inner().into_scalar(), loss.backward())
         };
         model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;
-        losses.push(value);
 
-        let seconds = reported.elapsed().as_secs_f32();
-        if seconds > 15.0 || step == 0 {
-            let progress = Progress {
-                stage,
-                step: optimizer.steps(),
-                loss: losses.iter().sum::<f32>() / losses.len() as f32,
-                extra: (!told.is_empty())
-                    .then(|| ("patches told from real ones", told.iter().sum::<f32>() / told.len() as f32)),
-                speed: (losses.len() * batch) as f32 / seconds.max(1e-3),
-                done,
-                seconds_left: budget.seconds_left(done, done_at_start),
-            };
-            losses.clear();
-            told.clear();
-            reported = Instant::now();
-            if !observe(progress) {
-                break;
-            }
+        let extra = || {
+            let share = told.iter().sum::<f32>() / told.len() as f32;
+            (!std::mem::take(&mut told).is_empty()).then_some(("patches told from real ones", share))
+        };
+        if !reports.step((optimizer.steps(), done), (value, batch), extra, observe) {
+            break;
         }
         if saved.elapsed().as_secs() > 240 {
             keep(options, &model, &optimizer, (stage, &state), &painter)?;

@@ -5,12 +5,12 @@ use super::ember::{self, LatentStatistics};
 use super::latents::{self, Example, Item, SIZE, encode};
 use super::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
 use super::shards::Shards;
-use super::train::{Budget, Observe, Options, Progress, flow_time, schedule};
+use super::train::{Budget, Observe, Options, Progress, Reports, flow_time, schedule};
 use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, sheet};
 use crate::model::Init;
 use crate::model::checkpoint::{Precision, Weights, save};
-use crate::model::clip_text::ClipText;
+use crate::model::clip_text::{ClipText, PREFIXES};
 use crate::model::tokenizer::Tokenizer;
 use crate::model::unet::{Unet, UnetConditioning};
 use crate::pipeline::Pipeline;
@@ -92,14 +92,11 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     };
     if let Some(from) = &options.from {
         model.unet = Weights::of_component(&from.join("unet"))?.load(model.unet, &[""])?;
-        // A folder without words lends its denoiser alone.
-        if from.join("text_encoder").is_dir() {
-            model.text = Weights::of_component(&from.join("text_encoder"))?.load(model.text, &["text_model.", ""])?;
-        }
-    } else if options.out.join("text_encoder/model.safetensors").is_file() {
-        // Those of the stage before.
-        let words = Weights::of_component(&options.out.join("text_encoder"))?;
-        model.text = words.load(model.text, &["text_model.", ""])?;
+    }
+    // A folder without words lends its denoiser alone; without a folder the words are those of the stage before.
+    let words = options.from.as_ref().unwrap_or(&options.out).join("text_encoder");
+    if words.join("model.safetensors").is_file() || options.from.is_some() && words.is_dir() {
+        model.text = Weights::of_component(&words)?.load(model.text, &PREFIXES)?;
     }
     let mut optimizer = Optimizer::new(
         &model,
@@ -115,7 +112,6 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     // Another resumed run sees other scenes.
     let mut next = options.seed.wrapping_mul(1 << 40) + (1 << 30) + optimizer.steps() * batch as u64;
     let budget = Budget::new(options.minutes, options.steps);
-    let done_at_start = budget.done(optimizer.steps());
     let mut items: Vec<Item> = Vec::new();
     // A trial of a few steps need not wait for thousands of scenes.
     let first = options.steps.map_or(FIRST, |steps| (steps as usize).saturating_mul(batch).clamp(MORE, FIRST));
@@ -139,7 +135,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     }
 
     let peak = options.learning_rate.unwrap_or(8e-4);
-    let (mut losses, mut reported, mut saved) = (Vec::new(), Instant::now(), Instant::now());
+    let mut reports = Reports::new("denoiser", 20.0, budget, optimizer.steps());
+    let mut saved = Instant::now();
     let mut oldest = 0;
     let mut shards = Shards::new(&model, plain, batch)?;
     let started = Instant::now();
@@ -178,25 +175,11 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             let (examples, seed) = &parts[shard];
             flow_loss(model, &tokenizer, &text_config, examples, coarse, *seed, step >= WORDS_REST, &device)
         })?;
-        losses.push(loss);
         let norm = optimizer.apply(&gradients, schedule(peak, step, done));
 
-        let seconds = reported.elapsed().as_secs_f32();
-        if seconds > 20.0 || step == 0 {
-            let progress = Progress {
-                stage: "denoiser",
-                step: optimizer.steps(),
-                loss: losses.iter().sum::<f32>() / losses.len() as f32,
-                extra: Some(("gradient norm", norm)),
-                speed: (losses.len() * batch) as f32 / seconds.max(1e-3),
-                done,
-                seconds_left: budget.seconds_left(done, done_at_start),
-            };
-            losses.clear();
-            reported = Instant::now();
-            if !observe(progress) {
-                break;
-            }
+        let now = (optimizer.steps(), done);
+        if !reports.step(now, (loss, batch), || Some(("gradient norm", norm)), observe) {
+            break;
         }
         if saved.elapsed().as_secs() > 480 {
             keep(options, &model, &optimizer, &state)?;

@@ -108,6 +108,55 @@ impl Budget {
     }
 }
 
+/// Tells of a stage's steps, now and then.
+pub(super) struct Reports {
+    stage: &'static str,
+    /// Seconds between two of them.
+    every: f32,
+    budget: Budget,
+    done_at_start: f32,
+    since: Instant,
+    losses: Vec<f32>,
+    pictures: usize,
+}
+
+impl Reports {
+    pub fn new(stage: &'static str, every: f32, budget: Budget, first_step: u64) -> Self {
+        let done_at_start = budget.done(first_step);
+        Self { stage, every, budget, done_at_start, since: Instant::now(), losses: Vec::new(), pictures: 0 }
+    }
+
+    /// Takes a step of so many pictures in; `step` counts it. Reports when it is time, with what `extra` says; false when
+    /// whoever hears it wants no more.
+    pub fn step(
+        &mut self,
+        (step, done): (u64, f32),
+        (loss, pictures): (f32, usize),
+        extra: impl FnOnce() -> Option<(&'static str, f32)>,
+        observe: &mut dyn FnMut(Progress) -> bool,
+    ) -> bool {
+        self.losses.push(loss);
+        self.pictures += pictures;
+        let seconds = self.since.elapsed().as_secs_f32();
+        if seconds <= self.every && step > 1 {
+            return true;
+        }
+        let progress = Progress {
+            stage: self.stage,
+            step,
+            loss: self.losses.iter().sum::<f32>() / self.losses.len() as f32,
+            extra: extra(),
+            speed: self.pictures as f32 / seconds.max(1e-3),
+            done,
+            seconds_left: self.budget.seconds_left(done, self.done_at_start),
+        };
+        self.losses.clear();
+        self.pictures = 0;
+        self.since = Instant::now();
+        observe(progress)
+    }
+}
+
 /// Peak learning rate, warm-up over the first 200 steps, constant, and a linear end over the last fifth.
 pub fn schedule(peak: f32, step: u64, done: f32) -> f32 {
     let warm = ((step + 1) as f32 / 200.0).min(1.0);

@@ -8,8 +8,8 @@ use super::autoencoder::HELD_OUT;
 use super::ember;
 use super::optimizer::{Optimizer, OptimizerConfig};
 use super::shards::Shards;
-use super::train::{Budget, Observe, Options, Progress, schedule};
-use crate::corpus::captions::caption;
+use super::train::{Budget, Observe, Options, Progress, Reports, schedule};
+use crate::corpus::captions::{caption, extreme};
 use crate::corpus::colour::to_oklab;
 use crate::corpus::objects::OBJECTS;
 use crate::corpus::palettes::{COLOURS, MOODS, PALETTES, PaletteChoice};
@@ -24,7 +24,6 @@ use crate::{Error, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use std::time::Instant;
 
 /// Scenes painted before the first step; each gives a fresh caption whenever it is drawn.
 const FIRST: usize = 4096;
@@ -69,7 +68,7 @@ fn truth(scene: &SceneDescription) -> Vec<f32> {
     all.extend(one_hot(5, &of(&|o| crate::corpus::scene::Position::ALL.iter().position(|p| *p == o.position))));
     all.extend((1..=3).map(|n| f32::from(u8::from(scene.objects.len() == n))));
     for value in scene.measured.values() {
-        all.extend([f32::from(u8::from(value < 0.15)), f32::from(u8::from(value > 0.85))]);
+        all.extend(one_hot(2, extreme(value).as_slice()));
     }
     let colours = scene.palette.colours();
     for i in 0..TONES {
@@ -132,13 +131,12 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let mut rng = Rng::new(options.seed ^ optimizer.steps().wrapping_mul(0x9e37_79b9));
     let mut next = options.seed.wrapping_mul(1 << 40) + (1 << 32) + optimizer.steps() * batch as u64;
     let budget = Budget::new(options.minutes, options.steps);
-    let done_at_start = budget.done(optimizer.steps());
     let first = options.steps.map_or(FIRST, |steps| (steps as usize).saturating_mul(batch).clamp(MORE, FIRST));
     let mut known = scenes(&painter, next, first);
     next += first as u64;
 
     let peak = options.learning_rate.unwrap_or(1e-3);
-    let (mut losses, mut reported) = (Vec::new(), Instant::now());
+    let mut reports = Reports::new("words", 20.0, budget, optimizer.steps());
     let mut shards = Shards::new(&model, plain, batch)?;
     loop {
         let step = optimizer.steps();
@@ -166,24 +164,10 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             let (tokens, truths) = &parts[shard];
             Ok(loss(read(model, tokens, &config)?, truths, &device))
         })?;
-        losses.push(mean);
         let norm = optimizer.apply(&gradients, schedule(peak, step, done));
-        let seconds = reported.elapsed().as_secs_f32();
-        if seconds > 20.0 || step == 0 {
-            let progress = Progress {
-                stage: "words",
-                step: optimizer.steps(),
-                loss: losses.iter().sum::<f32>() / losses.len() as f32,
-                extra: Some(("gradient norm", norm)),
-                speed: (losses.len() * batch) as f32 / seconds.max(1e-3),
-                done,
-                seconds_left: budget.seconds_left(done, done_at_start),
-            };
-            losses.clear();
-            reported = Instant::now();
-            if !observe(progress) {
-                break;
-            }
+        let now = (optimizer.steps(), done);
+        if !reports.step(now, (mean, batch), || Some(("gradient norm", norm)), observe) {
+            break;
         }
     }
     optimizer.save(&state)?;
@@ -205,8 +189,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     Ok(())
 }
 
-/// Loss on captions of scenes that are never trained on, and the share of them whose family and first object stand first
-/// among the answers, where the caption could have named them.
+/// Loss on captions of scenes that are never trained on, and the share of them of which one of their objects, or without any their
+/// family, stands first among the answers.
 fn judge(
     reader: &Reader,
     tokenizer: &Tokenizer,
@@ -227,18 +211,16 @@ fn judge(
         .map_err(|e| Error::failed(format!("The device did not hand the answers back ({e:?}).")))?;
     let highest = |row: &[f32]| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0);
     let objects = Family::ALL.len() + PALETTES.len() + COLOURS.len() + MOODS.len();
-    let (mut right, mut asked) = (0, 0);
+    let mut right = 0;
     for (scene, row) in held_out.iter().zip(answers.chunks_exact(ANSWERS)) {
-        if scene.objects.is_empty() {
-            asked += 1;
-            right += usize::from(highest(&row[..16]) == scene.families[0].0.index());
+        right += usize::from(if scene.objects.is_empty() {
+            highest(&row[..Family::ALL.len()]) == scene.families[0].0.index()
         } else {
-            asked += 1;
             let named = highest(&row[objects..objects + OBJECTS.len()]);
-            right += usize::from(scene.objects.iter().any(|o| o.object == named));
-        }
+            scene.objects.iter().any(|o| o.object == named)
+        });
     }
-    Ok((loss, right as f32 / asked.max(1) as f32))
+    Ok((loss, right as f32 / held_out.len().max(1) as f32))
 }
 
 #[cfg(test)]
