@@ -1,7 +1,8 @@
 //! A simulated artist with hidden preferences answers pairs of real pictures; then walls that taste bent are held against
-//! walls without it, on prompts and seeds that the artist has not seen.
+//! walls without it, on prompts and seeds that the artist has not seen. With --deeper, an adapter learns from the same choices, and
+//! pictures with it are held against pictures without it. --library keeps the choices, so that another run can go on from them.
 //!
-//!     cargo run --release --example simulated_artist -- --pairs 30 --seed 1 [--walls 6] [--model models/ember]
+//!     cargo run --release --example simulated_artist -- --pairs 30 --seed 1 [--walls 6] [--library FOLDER] [--deeper STEPS [--imagined 48] [--lr X] [--beta X]] [--model models/ember]
 //!
 //! The preference is linear in warmth, symmetry, density and one hue of the finished picture; one answer in ten is wrong.
 
@@ -11,8 +12,12 @@ use kiln::insight::features::features;
 use kiln::insight::statistics::{Scale, mean_distance};
 use kiln::library::Library;
 use kiln::pipeline::Pipeline;
-use kiln::recipe::{Picture, Recipe};
+use kiln::recipe::{AdapterRef, Picture, Recipe};
 use kiln::taste::{Taste, Wish, draw_wall, wall};
+use kiln::tuning::finetune::settings::BETA;
+use kiln::tuning::finetune::{Lessons, Options, Preference, Settings, run as teach};
+use kiln::tuning::optimizer::OptimizerKind;
+use kiln::worker::lessons;
 use kiln::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -75,28 +80,88 @@ impl Studio {
         draw_wall(taste, self.pipeline.info(), &wish, &mut look)?.iter().map(|recipe| self.make(recipe)).collect()
     }
 
-    /// Share of the comparisons that walls with taste win, how many there were, and their share of the diversity without.
-    fn trial(&self, artist: &Artist, taste: &Taste, walls: usize) -> Result<(f64, usize, f64)> {
-        let (mut wins, mut all, mut bent, mut plain) = (0.0, 0, 0.0, 0.0);
+    /// Holds walls with taste against walls without.
+    fn trial(&self, artist: &Artist, taste: &Taste, walls: usize) -> Result<Held> {
+        let mut held = Held::default();
         for (nth, prompt) in HELD_OUT.iter().cycle().take(walls).enumerate() {
             let seed = 700_000 + 1000 * nth as u64;
             let with = self.wall(taste, self.recipe(prompt, seed), wall::EXPLORE)?;
             let without = (0..WALL).map(|i| self.make(&self.recipe(prompt, seed + 500 + u64::from(i))));
-            let without = without.collect::<Result<Vec<_>>>()?;
-            for (a, b) in with.iter().flat_map(|a| without.iter().map(move |b| (a, b))) {
-                wins += f64::from(u8::from(artist.likes(a) > artist.likes(b)));
-                all += 1;
-            }
-            let seen = |wall: &[Picture]| -> Vec<Vec<f32>> {
-                wall.iter().map(|p| features(p.width, p.height, &p.rgb)).collect()
-            };
-            let (with, without) = (seen(&with), seen(&without));
-            let scale = Scale::of(&[with.clone(), without.clone()].concat());
-            let spread = |set: &[Vec<f32>]| mean_distance(&set.iter().map(|f| scale.apply(f)).collect::<Vec<_>>());
-            bent += spread(&with);
-            plain += spread(&without);
+            held.count(artist, &with, &without.collect::<Result<Vec<_>>>()?);
         }
-        Ok((wins / all as f64, all, bent / plain))
+        Ok(held)
+    }
+
+    /// Teaches an adapter from the library's choices, and holds pictures with it against pictures without.
+    fn deeper(&self, artist: &Artist, library: &Library, steps: u64, walls: usize) -> Result<(Held, String)> {
+        let out = library.folder().join("deeper.safetensors");
+        let beta = option("--beta", &BETA.to_string()).parse().unwrap_or(BETA);
+        let preference = match option("--preference", "dpo").as_str() {
+            "reward" => Preference::Reward,
+            _ => Preference::Dpo { beta },
+        };
+        let suited = Settings::suited_to(self.pipeline.info().parameters, OptimizerKind::AdamW).taught_by(preference);
+        let learning_rate = option("--lr", "").parse().unwrap_or(suited.learning_rate);
+        let settings = Settings { steps, learning_rate, ..suited };
+        let mut taught = lessons::of(library, &settings)?;
+        let imagined = option("--imagined", "48").parse().unwrap_or(48);
+        taught.imagine(&self.pipeline, imagined, &library.folder().join("imagined"), &mut |_, _| true)?;
+        let options = Options {
+            lessons: Lessons::Choices(taught.choices),
+            out: out.clone(),
+            settings,
+            search: false,
+            resume: false,
+            write_captions: false,
+            stop: || false,
+        };
+        let outcome = teach(&self.pipeline, &options, &mut |_| Ok(()))?;
+        let proof = outcome.card.evidence.map_or("Nothing was held out.".into(), |e| e.sentence());
+        let adapter = AdapterRef { name: out.display().to_string(), hash: String::new(), weight: 1.0 };
+        let mut held = Held::default();
+        for (nth, prompt) in HELD_OUT.iter().cycle().take(walls).enumerate() {
+            let seed = 800_000 + 1000 * nth as u64;
+            let without: Vec<Recipe> = (0..WALL).map(|i| self.recipe(prompt, seed + u64::from(i))).collect();
+            let with = without.iter().map(|r| Recipe { adapters: vec![adapter.clone()], ..r.clone() });
+            let make = |recipes: Vec<Recipe>| recipes.iter().map(|r| self.make(r)).collect::<Result<Vec<_>>>();
+            held.count(artist, &make(with.collect())?, &make(without)?);
+        }
+        Ok((held, format!("{} steps in {:.0} s. {proof}", outcome.steps, outcome.seconds)))
+    }
+}
+
+/// Pictures of two kinds held against each other.
+#[derive(Default)]
+struct Held {
+    wins: f64,
+    all: usize,
+    bent: f64,
+    plain: f64,
+}
+
+impl Held {
+    /// Every picture of the one wall against every one of the other.
+    fn count(&mut self, artist: &Artist, with: &[Picture], without: &[Picture]) {
+        for (a, b) in with.iter().flat_map(|a| without.iter().map(move |b| (a, b))) {
+            self.wins += f64::from(u8::from(artist.likes(a) > artist.likes(b)));
+            self.all += 1;
+        }
+        let seen =
+            |wall: &[Picture]| -> Vec<Vec<f32>> { wall.iter().map(|p| features(p.width, p.height, &p.rgb)).collect() };
+        let (with, without) = (seen(with), seen(without));
+        let scale = Scale::of(&[with.clone(), without.clone()].concat());
+        let spread = |set: &[Vec<f32>]| mean_distance(&set.iter().map(|f| scale.apply(f)).collect::<Vec<_>>());
+        self.bent += spread(&with);
+        self.plain += spread(&without);
+    }
+
+    fn sentence(&self) -> String {
+        format!(
+            "wins {:.1} % of {}, diversity {:.0} % of the base",
+            self.wins / self.all as f64 * 100.0,
+            self.all,
+            self.bent / self.plain * 100.0
+        )
     }
 }
 
@@ -113,12 +178,21 @@ fn number(name: &str, default: &str) -> Result<u64> {
 
 fn main() -> Result<()> {
     let (pairs, seed, walls) = (number("--pairs", "30")?, number("--seed", "1")?, number("--walls", "6")?);
+    let deeper = number("--deeper", "0")?;
     let pipeline = Pipeline::load(Path::new(&option("--model", "models/ember")), &mut |_| {})?;
     let studio = Studio { pipeline };
-    let folder = std::env::temp_dir().join(format!("kiln-artist-{}-{seed}", std::process::id()));
+    let given = option("--library", "");
+    let temporary = std::env::temp_dir().join(format!("kiln-artist-{}-{seed}", std::process::id()));
+    let folder = if given.is_empty() { temporary.clone() } else { given.into() };
     let library = Library::open(&folder)?.0;
     let mut artist = Artist::new(seed);
-    let mut answered = 0;
+    let mut answered = library.comparisons()?.len() as u64;
+    if answered >= pairs {
+        // A library that was kept: only what is learnt from it is measured.
+        let (held, how) = studio.deeper(&artist, &library, deeper, number("--held-out-walls", "6")? as usize)?;
+        println!("artist {seed}, {answered} pairs, deeper: {}. {how}", held.sentence());
+        return Ok(());
+    }
     for (nth, prompt) in SEEN.iter().cycle().enumerate() {
         let taste = Taste::of(&library)?;
         let made = studio.wall(&taste, studio.recipe(prompt, 1000 * nth as u64 + 100_000 * seed), 0.5)?;
@@ -128,19 +202,22 @@ fn main() -> Result<()> {
             let (winner, loser) = if first { (ids[0], ids[1]) } else { (ids[1], ids[0]) };
             library.compare(winner, loser)?;
             answered += 1;
-            if answered == 10 || answered == pairs {
+            if (answered == 10 || answered == pairs) && walls > 0 {
                 let taste = Taste::of(&library)?;
-                let (share, all, diversity) = studio.trial(&artist, &taste, walls as usize)?;
-                println!(
-                    "artist {seed}, {answered} pairs: wins {:.1} % of {all}, diversity {:.0} % of the base. {}",
-                    share * 100.0,
-                    diversity * 100.0,
-                    taste.summary().sentence()
-                );
+                let held = studio.trial(&artist, &taste, walls as usize)?.sentence();
+                println!("artist {seed}, {answered} pairs: {held}. {}", taste.summary().sentence());
+            }
+            if answered == pairs && deeper > 0 {
+                let (held, how) =
+                    studio.deeper(&artist, &library, deeper, number("--held-out-walls", "6")? as usize)?;
+                println!("artist {seed}, {answered} pairs, deeper: {}. {how}", held.sentence());
             }
             if answered >= pairs {
                 drop(library);
-                return std::fs::remove_dir_all(&folder).map_err(|e| Error::io("delete", &folder, e));
+                if folder == temporary {
+                    std::fs::remove_dir_all(&folder).map_err(|e| Error::io("delete", &folder, e))?;
+                }
+                return Ok(());
             }
         }
     }

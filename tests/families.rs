@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // a helper of a test may panic like the test itself
 
 use half::{bf16, f16};
+use kiln::insight::card::Card;
 use kiln::insight::inspect::{Inspection, inspect};
 use kiln::model::tokenizer::Tokenizer;
 use kiln::pipeline::Pipeline;
@@ -271,6 +272,9 @@ fn a_file_says_what_it_is_and_what_only_its_owner_knows() {
     assert_eq!((found.prediction.as_str(), found.native_size), ("v_prediction", 768));
     assert!(found.memory.is_some_and(|m| m.contains("GB")));
     assert_eq!(found.parts.len(), 3);
+    let card = Card::read(&path).unwrap();
+    assert!(card.line().starts_with("Stable Diffusion 2.x · ") && card.line().ends_with("predicts velocity (v)"));
+    assert_eq!(card.licence_line(), "Licence: CreativeML Open RAIL++-M");
 
     let path = sd2.write_file(folder.path(), &[]);
     let found = told(&path);

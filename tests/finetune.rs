@@ -101,6 +101,51 @@ fn a_folder_becomes_an_adapter_that_draws() {
 }
 
 #[test]
+fn ratings_become_an_adapter() {
+    let folder = tempfile::tempdir().unwrap();
+    let (library, out) = (folder.path().join("library"), folder.path().join("a.safetensors"));
+    let (library, out) = (library.to_str().unwrap(), out.to_str().unwrap());
+    let model = "tests/reference/golden/tiny_sd";
+    let succeed = |arguments: &[&str]| {
+        let output = kiln(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        events(&output)
+    };
+    let size = ["--width", "64", "--height", "64", "--steps", "2", "--count", "20"];
+    let generate = ["generate", "--model", model, "--prompt", "a fox", "--seed", "1", "--library", library];
+    succeed(&[&generate[..], &size].concat());
+    let listed = succeed(&["library", "list", "--library", library]);
+    let ids: Vec<String> = listed.iter().map(|e| e["id"].to_string()).collect();
+    assert_eq!(ids.len(), 20);
+    for pair in ids.chunks(2) {
+        succeed(&["library", "rate", &pair[0], "--over", &pair[1], "--library", library]);
+    }
+    let teach = [
+        "finetune",
+        "--ratings",
+        library,
+        "--imagined",
+        "2",
+        "--out",
+        out,
+        "--model",
+        model,
+        "--resolution",
+        "64",
+        "--rank",
+        "2",
+    ];
+    let told = succeed(&[&teach[..], &["--steps", "6"]].concat());
+    let prepared = of(&told, "prepared");
+    assert_eq!((&prepared["choices"], &prepared["held_out_choices"]), (&10.into(), &2.into()), "{prepared}");
+    let base = of(&told, "base")["held_out_loss"].as_f64().unwrap();
+    assert!((base - std::f64::consts::LN_2).abs() < 1e-4, "{base}");
+    assert_eq!(of(&told, "done")["evidence"]["agrees"][1], 2);
+    let by_reward = succeed(&[&teach[..], &["--steps", "3", "--preference", "reward"]].concat());
+    assert_eq!(of(&by_reward, "done")["steps"], 3);
+}
+
+#[test]
 fn what_cannot_be_learnt_from_is_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let (images, out) = (folder.path().display().to_string(), folder.path().join("a.safetensors"));
@@ -116,5 +161,9 @@ fn what_cannot_be_learnt_from_is_a_sentence() {
     refused(&["--images", "no-such-folder"], 1, "no folder no-such-folder");
     refused(&["--images", &images, "--rank", "0"], 2, "rank 0");
     refused(&["--images", &images, "--optimizer", "lion"], 2, "adamw, adam, sgd");
-    refused(&["--ratings", &images], 1, "cannot fine-tune from ratings");
+    refused(&["--ratings", "no-such-folder"], 1, "no library at no-such-folder");
+    refused(&["--ratings", &images], 1, "holds no choice yet");
+    refused(&["--ratings", &images, "--loss", "perceptual"], 2, "leave --loss out");
+    refused(&["--ratings", &images, "--beta", "0"], 2, "beta 0");
+    refused(&["--ratings", &images, "--preference", "vote"], 2, "dpo, reward");
 }

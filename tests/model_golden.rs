@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use kiln::model::autoencoder::Autoencoder;
 use kiln::model::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use kiln::model::autoencoder_tiny::{AutoencoderTiny, AutoencoderTinyConfig};
 use kiln::model::checkpoint::{Precision, Weights, save};
@@ -95,6 +96,19 @@ fn autoencoders() {
             close(name, model.decode(golden.picture("in.z")), golden.picture("out.picture"));
         }
     }
+}
+
+#[test]
+fn pictures_larger_than_a_tile() {
+    let golden = Golden::open("vae_tiled");
+    let config: AutoencoderKlConfig = golden.config();
+    let mut init = Init::new(&Device::flex(), 1);
+    let model = golden.weights().load(AutoencoderKl::new(&mut init, &config).expect("build"), &["w."]).expect("load");
+    let model = Autoencoder::Kl(Box::new(model));
+    let (mean, deviation) = model.encode_tiled(&golden.picture("in.x"), (8, 16));
+    close("mean", mean, golden.picture("out.mean"));
+    close("deviation", deviation.expect("deviation"), golden.picture("out.std"));
+    close("picture", model.decode_tiled(&golden.picture("in.z"), (8, 16)), golden.picture("out.picture"));
 }
 
 #[test]

@@ -23,6 +23,41 @@ impl Dialogs for Answers {
     fn pick_folder(&self, _: &str) -> Option<PathBuf> {
         Some(self.0.clone())
     }
+    fn pick_adapter(&self) -> Option<PathBuf> {
+        Some(self.0.join("elsewhere.safetensors"))
+    }
+    fn save_adapter(&self, name: &str) -> Option<PathBuf> {
+        Some(self.0.join(name))
+    }
+    fn pick_file(&self, _: &str, _: &str, endings: &[&str]) -> Option<PathBuf> {
+        Some(self.0.join("picked").with_extension(endings[0]))
+    }
+}
+
+/// A file that is dropped on the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}
+
+fn drop_file(harness: &mut Harness<'_, App>, path: &Path) {
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+    harness.step();
+}
+
+/// Saves a picture in which every pixel is another.
+fn save_source(path: &Path, width: u32, height: u32) -> image::RgbImage {
+    let colour = |x: u32, y: u32| image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 90]);
+    let picture = image::RgbImage::from_fn(width, height, colour);
+    picture.save(path).expect("saved");
+    picture
 }
 
 fn tiny() -> String {
@@ -76,6 +111,13 @@ fn starting<'t>(harness: &'t Harness<'_, App>, start: &str) -> Node<'t> {
 
 fn press(harness: &mut Harness<'_, App>, name: &str) {
     harness.get_by_label(name).click();
+    harness.step();
+}
+
+/// Takes what a message offers. Messages move while others come and go, so that no pointer is sure to meet them.
+fn accept(harness: &mut Harness<'_, App>, name: &str) {
+    harness.step();
+    harness.get_by_label(name).click_accesskit();
     harness.step();
 }
 
@@ -394,6 +436,400 @@ fn the_settings_of_a_picture_come_back_whole() {
     window.step();
     until(&mut window, "the menu", |h| has(h, "DDIM"));
     assert!(!has(&window, "DPM2") && !has(&window, "PLMS"), "this checkpoint predicts a flow: {:?}", names(&window));
+}
+
+/// Pictures of one family, painted by the corpus, into the folder that the dialogs answer with.
+fn paint(library: &Path, count: u64, side: usize) -> PathBuf {
+    use kiln::corpus::{Painter, families::Family, palettes::PaletteChoice, rng::Rng};
+    let (folder, painter) = (library.join("out"), Painter::new(None).expect("painter"));
+    std::fs::create_dir_all(&folder).expect("folder");
+    for seed in 0..count {
+        let palette = PaletteChoice::draw(&mut Rng::new(seed));
+        let rgb = painter.plain(seed, side, Family::Waves, palette).rgb;
+        let picture = image::RgbImage::from_raw(side as u32, side as u32, rgb).expect("a picture");
+        picture.save(folder.join(format!("{seed:02}.png"))).expect("saved");
+    }
+    folder
+}
+
+fn set(harness: &mut Harness<'_, App>, role: egui::accesskit::Role, name: &str, value: f64) {
+    harness.get_by_role_and_label(role, name).set_value_accesskit(value);
+    harness.step();
+    harness.step();
+}
+
+fn switch(harness: &mut Harness<'_, App>, name: &str) {
+    harness.get_by_role_and_label(egui::accesskit::Role::Switch, name).click();
+    harness.step();
+    harness.step();
+}
+
+#[test]
+fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
+    let folder = tempfile::tempdir().expect("folder");
+    let images = paint(folder.path(), 6, 128);
+    std::fs::write(images.join("torn.png"), b"torn").expect("file");
+    let mut window = open(folder.path(), "ember", [1440.0, 1100.0]);
+    ready(&mut window);
+    press(&mut window, "Adapters");
+    window.step();
+    press(&mut window, "Teach from pictures…");
+    until(&mut window, "the page", |h| has(h, "Choose a folder of pictures"));
+    press(&mut window, "Choose a folder of pictures");
+    until(&mut window, "what was found", |h| has(h, "6 pictures in out, 1 file left out, 6 captions drafted by Kiln"));
+    press(&mut window, "Left out");
+    until(&mut window, "reasons", |h| has(h, "torn.png: it is damaged"));
+    press(&mut window, "Left out");
+    (0..3).for_each(|_| window.step());
+    press(&mut window, "Captions");
+    until(&mut window, "captions", |h| has(h, "Caption of 00.png"));
+    (0..3).for_each(|_| window.step());
+    window.get_by_label("Caption of 00.png").focus();
+    window.step();
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    window.step();
+    window.get_by_label("Caption of 00.png").type_text("calm waves");
+    window.step();
+    press(&mut window, "Captions");
+    (0..3).for_each(|_| window.step());
+    press(&mut window, "More settings");
+    (0..3).for_each(|_| window.step());
+    set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 4.0);
+    set(&mut window, egui::accesskit::Role::SpinButton, "Batch", 2.0);
+    press(&mut window, "Begin to teach");
+    until(&mut window, "the pictures before", |h| has(h, "Before: ") && has(h, "Show the lesson"));
+    until(&mut window, "the end", |h| has(h, "Teach another"));
+    assert_eq!(std::fs::read_to_string(images.join("00.txt")).expect("caption"), "calm waves");
+    assert!(has(&window, "Loss curves: held-out loss") && has(&window, "After: calm waves"), "{:?}", names(&window));
+    // Four steps prove nothing, and what is not proven stays off.
+    let gain = has(&window, "It has learnt your pictures");
+    assert!(gain || has(&window, "No evidence of a gain"), "{:?}", names(&window));
+    press(&mut window, "Show the adapters");
+    until(&mut window, "the shelf", |h| has(h, "Taught to Ember from 5 pictures."));
+    if !gain {
+        switch(&mut window, "Use out");
+    }
+    press(&mut window, "Training card of out");
+    until(&mut window, "the card", |h| has(h, "5 learnt from, 1 held out") && has(h, "SHA-256 "));
+    set(&mut window, egui::accesskit::Role::Slider, "Strength of out", 0.5);
+    press(&mut window, "Close");
+    write(&mut window, "blue waves");
+    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
+    window.step();
+    press(&mut window, "Generate");
+    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    let (library, _) = Library::open(folder.path()).expect("library");
+    let adapters = library.get(1).expect("entry").recipe.adapters;
+    assert_eq!(adapters.len(), 1);
+    assert!(adapters[0].name.ends_with("out.safetensors") && adapters[0].weight == 0.5 && adapters[0].hash.len() == 64);
+
+    // Renamed, it is the same adapter, still in the mix; deleted, it is gone from there.
+    press(&mut window, "All adapters…");
+    until(&mut window, "the shelf", |h| has(h, "Rename out"));
+    press(&mut window, "Rename out");
+    until(&mut window, "the field", |h| has(h, "New name"));
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    window.step();
+    window.get_by_label("New name").type_text("Sea");
+    window.step();
+    press(&mut window, "Rename");
+    until(&mut window, "the new name", |h| has(h, "Strength of Sea") && has(h, "Mix of Sea"));
+    // The picture's Recipe names the old file, and finds it by its hash.
+    press(&mut window, "Close");
+    until(&mut window, "the wall", |h| pictures(h).len() == 1);
+    starting(&window, "Picture 1:").focus();
+    window.step();
+    window.key_press(egui::Key::Enter);
+    until(&mut window, "the large view", |h| has(h, "Use settings"));
+    press(&mut window, "Use settings");
+    until(&mut window, "the adapter under its new name", |h| has(h, "Mix of Sea") && !has(h, "Mix of out"));
+    press(&mut window, "All adapters…");
+    until(&mut window, "the shelf", |h| has(h, "Export Sea"));
+    press(&mut window, "Export Sea");
+    until(&mut window, "the copy", |_| images.join("Sea.safetensors").is_file());
+    press(&mut window, "Delete Sea…");
+    until(&mut window, "the question", |h| has(h, "Delete Sea?"));
+    press(&mut window, "Delete it");
+    until(&mut window, "an empty shelf", |h| has(h, "No adapters yet.") && !has(h, "Mix of Sea"));
+
+    // A copy comes back from elsewhere; what is no adapter is a sentence.
+    std::fs::write(images.join("elsewhere.safetensors"), b"no adapter").expect("file");
+    press(&mut window, "Add a file…");
+    until(&mut window, "the sentence", |h| names(h).iter().any(|n| n.contains("elsewhere.safetensors")));
+    std::fs::rename(images.join("Sea.safetensors"), images.join("elsewhere.safetensors")).expect("moved");
+    press(&mut window, "Add a file…");
+    until(&mut window, "the copy", |h| has(h, "Use elsewhere"));
+}
+
+#[test]
+fn a_lesson_is_paused_and_gone_on_with_after_a_restart() {
+    let folder = tempfile::tempdir().expect("folder");
+    paint(folder.path(), 5, 64);
+    let mut window = open(folder.path(), &tiny(), [1440.0, 1000.0]);
+    ready(&mut window);
+    press(&mut window, "Adapters");
+    window.step();
+    press(&mut window, "Teach from pictures…");
+    window.step();
+    press(&mut window, "Choose a folder of pictures");
+    until(&mut window, "what was found", |h| has(h, "5 pictures in out"));
+    set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 3000.0);
+    until(&mut window, "the end of the look", |h| !has(h, "Kiln is still looking"));
+    press(&mut window, "Begin to teach");
+    until(&mut window, "some steps", |h| has(h, "Step ") && has(h, "Loss curves"));
+    // Pictures need not wait.
+    write(&mut window, "waves");
+    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
+    window.step();
+    press(&mut window, "Generate");
+    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    press(&mut window, "Show the lesson");
+    until(&mut window, "the lesson", |h| has(h, "Pause"));
+    press(&mut window, "Pause");
+    until(&mut window, "the pause", |h| has(h, "Paused at step"));
+    press(&mut window, "Later");
+    until(&mut window, "what waits", |h| has(h, "Go on with out"));
+    drop(window);
+
+    let mut window = open(folder.path(), &tiny(), [1440.0, 1000.0]);
+    ready(&mut window);
+    press(&mut window, "All adapters…");
+    until(&mut window, "what is not finished", |h| has(h, "Its lesson is not finished."));
+    press(&mut window, "Show the lesson");
+    until(&mut window, "what waits", |h| has(h, "Go on with out"));
+    press(&mut window, "Go on with out");
+    until(&mut window, "further steps", |h| has(h, "Step ") && has(h, "Loss curves"));
+    press(&mut window, "Pause");
+    until(&mut window, "the pause", |h| has(h, "Paused at step"));
+    press(&mut window, "Give up this lesson");
+    until(&mut window, "the question", |h| has(h, "Delete out?"));
+    press(&mut window, "Delete it");
+    until(&mut window, "nothing left", |_| {
+        std::fs::read_dir(folder.path().join("adapters")).is_ok_and(|files| files.count() == 0)
+    });
+}
+
+#[test]
+fn a_painted_mask_changes_only_what_is_painted() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 1200.0]);
+    ready(&mut window);
+    let side = 64;
+    let file = folder.path().join("out/picked.png");
+    let source = save_source(&file, side, side);
+    write(&mut window, "waves");
+    press(&mut window, "Start from a picture");
+    press(&mut window, "Choose a picture");
+    until(&mut window, "the picture", |h| has(h, "Start picture picked.png") && has(h, "64 × 64"));
+    window.get_by_role_and_label(egui::accesskit::Role::Slider, "Strength").set_value_accesskit(1.0);
+    window.step();
+
+    press(&mut window, "Paint mask");
+    until(&mut window, "the canvas", |h| has(h, "Brush size"));
+    assert!(has(&window, "Nothing is painted yet"), "{:?}", names(&window));
+    let size = |h: &Harness<'_, App>| {
+        let slider = h.get_by_role_and_label(egui::accesskit::Role::Slider, "Brush size");
+        slider.accesskit_node().numeric_value().expect("a number")
+    };
+    let before = size(&window);
+    window.key_press(egui::Key::CloseBracket);
+    window.step();
+    assert!(size(&window) > before);
+    window.key_press(egui::Key::OpenBracket);
+    window.step();
+    assert!((size(&window) - before).abs() < 0.5);
+    // A stroke over the upper left part, with the pointer.
+    let stroke = |h: &mut Harness<'_, App>| {
+        let canvas = h.get_by_label("Mask canvas").rect();
+        let middle = canvas.center();
+        h.hover_at(middle - egui::vec2(160.0, 160.0));
+        h.step();
+        h.drag_at(middle - egui::vec2(160.0, 160.0));
+        h.step();
+        h.hover_at(middle - egui::vec2(100.0, 160.0));
+        h.step();
+        h.hover_at(middle - egui::vec2(60.0, 100.0));
+        h.step();
+        h.drop_at(middle - egui::vec2(60.0, 100.0));
+        h.step();
+    };
+    stroke(&mut window);
+    assert!(has(&window, "Less than") || names(&window).iter().any(|n| n.ends_with("% of the picture may change.")));
+    press(&mut window, "Undo");
+    until(&mut window, "nothing", |h| has(h, "Nothing is painted yet"));
+    press(&mut window, "Redo");
+    until(&mut window, "the stroke", |h| !has(h, "Nothing is painted yet"));
+    // Cancel leaves everything as it was, and offers a way back.
+    window.key_press(egui::Key::Escape);
+    until(&mut window, "the wall", |h| has(h, "Back to it") && has(h, "Paint mask"));
+    accept(&mut window, "Back to it");
+    until(&mut window, "the canvas again", |h| has(h, "Mask canvas") && !has(h, "Nothing is painted yet"));
+    press(&mut window, "Done");
+    until(&mut window, "the mask", |h| has(h, "Edit mask"));
+
+    press(&mut window, "1 picture");
+    press(&mut window, "Generate");
+    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    let (library, _) = Library::open(folder.path()).expect("library");
+    let entry = library.get(1).expect("entry");
+    let kept = entry.recipe.mask.clone().expect("a mask in the recipe");
+    assert!(Path::new(&kept.path).starts_with(folder.path().join("masks")) && kept.keep_outside, "{kept:?}");
+    assert_eq!(entry.recipe.source.expect("a source").path, file.display().to_string());
+    let mask = image::open(&kept.path).expect("the mask").to_luma8();
+    let made = image::open(&entry.path).expect("the picture").to_rgb8();
+    assert_eq!((made.dimensions(), mask.dimensions()), ((side, side), (side, side)));
+    let (mut inside, mut changed) = (0, 0);
+    for (x, y, grey) in mask.enumerate_pixels() {
+        if grey.0[0] >= 128 {
+            inside += 1;
+            changed += usize::from(made.get_pixel(x, y) != source.get_pixel(x, y));
+        } else {
+            assert_eq!(made.get_pixel(x, y), source.get_pixel(x, y), "outside the mask at {x}, {y}");
+        }
+    }
+    assert!(inside > 60 && changed > inside / 2, "{changed} of {inside} pixels changed");
+
+    // A later start shows the same; without a mask everything may change again.
+    drop(window);
+    let mut window = open(folder.path(), &tiny(), [1280.0, 1200.0]);
+    ready(&mut window);
+    until(&mut window, "picture and mask", |h| has(h, "Edit mask") && has(h, "64 × 64"));
+    press(&mut window, "Edit mask");
+    until(&mut window, "what was painted", |h| has(h, "Brush size") && !has(h, "Nothing is painted yet"));
+    press(&mut window, "Clear");
+    press(&mut window, "Done");
+    until(&mut window, "no mask", |h| has(h, "Paint mask") && has(h, "Nothing is painted, so that"));
+    press(&mut window, "Remove the start picture");
+    until(&mut window, "a place for another", |h| has(h, "Choose a picture"));
+}
+
+#[test]
+fn a_dropped_picture_brings_its_settings_or_becomes_the_start() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 1600.0]);
+    ready(&mut window);
+
+    // One without settings is a start, in its own shape; more room on one side makes the picture wider.
+    let plain = folder.path().join("plain.jpg");
+    save_source(&plain, 128, 64);
+    drop_file(&mut window, &plain);
+    until(&mut window, "the start", |h| {
+        has(h, "Start picture plain.jpg") && has(h, "The next pictures start from plain")
+    });
+    write(&mut window, "waves");
+    press(&mut window, "Advanced");
+    let sides = |h: &Harness<'_, App>| {
+        ["Width", "Height"].map(|name| h.get_by_label(name).accesskit_node().numeric_value().expect("a number"))
+    };
+    assert_eq!(sides(&window), [128.0, 64.0]);
+    window.get_by_label("Extend right").increment_accesskit();
+    window.step();
+    window.step();
+    let [wide, high] = sides(&window);
+    assert!(wide > 128.0 && high == 64.0, "{wide} x {high}");
+    press(&mut window, "1 picture");
+    press(&mut window, "Generate");
+    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    let (library, _) = Library::open(folder.path()).expect("library");
+    let made = library.get(1).expect("entry");
+    assert_eq!(made.width as f64, wide);
+    assert_eq!(made.recipe.outpaint.map(|o| f64::from(o.right)), Some(wide - 128.0));
+    let pixels = image::open(&made.path).expect("the picture").to_rgb8();
+    let source = image::open(&plain).expect("the source").to_rgb8();
+    assert!((0..64).all(|y| pixels.get_pixel(3, y) == source.get_pixel(3, y)), "the source itself stays");
+
+    // One with settings brings them, and can be the start as well.
+    press(&mut window, "Remove the start picture");
+    until(&mut window, "no start", |h| has(h, "Choose a picture") && sides(h) == [64.0, 64.0]);
+    let recipe =
+        kiln::recipe::Recipe { prompt: "an owl".into(), width: 64, height: 64, ..kiln::recipe::Recipe::default() };
+    let picture = kiln::recipe::Picture { width: 64, height: 64, rgb: vec![70; 64 * 64 * 3], recipe, seconds: 0.0 };
+    let bytes = kiln::library::metadata::encode_png(&picture).expect("bytes");
+    let told = folder.path().join("told.png");
+    std::fs::write(&told, bytes).expect("file");
+    drop_file(&mut window, &told);
+    until(&mut window, "the settings", |h| has(h, "The settings of told.png are in place"));
+    assert!(has(&window, "Choose a picture"), "it is no start yet: {:?}", names(&window));
+    let prompt = window.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").value();
+    assert_eq!(prompt.as_deref(), Some("an owl"));
+    accept(&mut window, "Start from it");
+    until(&mut window, "the start", |h| has(h, "Start picture told.png"));
+
+    // A picture of the wall, too.
+    starting(&window, "Picture 1:").focus();
+    window.step();
+    window.key_press(egui::Key::Enter);
+    // The message lies over the buttons for a while.
+    until(&mut window, "the large view", |h| has(h, "Use as start") && !has(h, "The next pictures start"));
+    press(&mut window, "Use as start");
+    let name = made.path.file_name().expect("a name").to_string_lossy().into_owned();
+    until(&mut window, "the start", |h| has(h, &format!("Start picture {name}")));
+
+    // What is no picture is said, and changes nothing.
+    let words = folder.path().join("notes.txt");
+    std::fs::write(&words, "no picture").expect("file");
+    drop_file(&mut window, &words);
+    until(&mut window, "a sentence", |h| {
+        names(h).iter().any(|n| n.contains("notes.txt is no picture that Kiln can read"))
+    });
+    assert!(has(&window, &format!("Start picture {name}")));
+}
+
+#[test]
+fn models_are_opened_from_files_and_folders_and_remembered() {
+    let folder = tempfile::tempdir().expect("folder");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    let menu = |h: &mut Harness<'_, App>| {
+        let name = names(h).into_iter().find(|n| n.ends_with("  …")).expect("the menu of models");
+        press(h, &name);
+        h.step();
+    };
+    // The one in use is remembered, and says what it is.
+    menu(&mut window);
+    until(&mut window, "what it is", |h| has(h, "Tiny_pipeline: Kiln's own · ") && has(h, "Ember, the model of this"));
+
+    // An adapter is no model; the one before stays.
+    std::fs::copy(golden.join("lora/peft.safetensors"), folder.path().join("out/picked.safetensors")).expect("copy");
+    press(&mut window, "Open a checkpoint file…");
+    until(&mut window, "a sentence", |h| names(h).iter().any(|n| n.contains("picked.safetensors is an adapter")));
+    assert!(has(&window, "Tiny ·") || has(&window, "Tiny_pipeline ·"), "{:?}", names(&window));
+
+    // A folder.
+    copy(&golden.join("tiny_sd"), &folder.path().join("out"));
+    menu(&mut window);
+    press(&mut window, "Open a model folder…");
+    until(&mut window, "another model", |h| has(h, "Out ·"));
+    // A file that only looks like a model is refused, and the one before stays in use.
+    let header = br#"{"model.diffusion_model.x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"cond_stage_model.transformer.x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &[0; 8]].concat();
+    let broken = folder.path().join("broken.safetensors");
+    std::fs::write(&broken, bytes).expect("file");
+    drop_file(&mut window, &broken);
+    until(&mut window, "a sentence", |h| names(h).iter().any(|n| n.contains("broken.safetensors")));
+    assert!(has(&window, "Out ·"), "{:?}", names(&window));
+
+    drop(window);
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    menu(&mut window);
+    until(&mut window, "both", |h| has(h, "Out: Stable Diffusion · ") && has(h, "Tiny_pipeline: Kiln's own · "));
+    press(&mut window, "Forget Out");
+    window.step();
+    menu(&mut window);
+    until(&mut window, "one", |h| !has(h, "Out: ") && has(h, "Tiny_pipeline: "));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("folder");
+    for entry in std::fs::read_dir(from).expect("folder").flatten() {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => _ = std::fs::copy(entry.path(), target).expect("copy"),
+        }
+    }
 }
 
 /// Pictures of the window for `screenshots/`: `KILN_SCREENSHOTS=1 cargo test --release --test studio -- --ignored`.

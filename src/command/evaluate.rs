@@ -1,9 +1,9 @@
 //! `kiln evaluate`: measures a checkpoint.
 
+use super::cancelled;
 use super::output::{Output, duration};
-use super::{Device, cancelled};
 use kiln::insight::evaluate::{self, Artist, Event, Options, Report, Scores};
-use kiln::pipeline::device::select;
+use kiln::pipeline::device::DeviceChoice;
 use kiln::pipeline::{ModelInfo, Pipeline};
 use kiln::recipe::{Picture, Recipe};
 use kiln::{Error, Result};
@@ -32,7 +32,7 @@ pub struct Args {
     seed: u64,
     /// Where to compute.
     #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
-    device: Device,
+    device: DeviceChoice,
     /// One JSON object a line on standard output.
     #[arg(long)]
     json: bool,
@@ -67,13 +67,12 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
             evaluate::MAX_COUNT
         )));
     }
-    let choice = super::device_choice(&args.device)?;
     let path = super::model_path(&args.model)?;
     super::stop_on_ctrl_c();
 
     let began = Instant::now();
     let loading = |done: f32| output.progress(&format!("Loading {}: {:.0} %", args.model, done * 100.0));
-    let drawer = Drawer(Pipeline::load_on(&path, &select(choice)?, &mut { loading })?);
+    let drawer = Drawer(Pipeline::load_on(&path, &super::device(&args.device, output)?.device, &mut { loading })?);
     let load_seconds = began.elapsed().as_secs_f64();
     let info = drawer.info();
     output.result(

@@ -1,12 +1,13 @@
-//! `kiln finetune`: teaches a checkpoint from a folder of pictures.
+//! `kiln finetune`: teaches a checkpoint from a folder of pictures, or from the ratings of a library.
 
-use super::Device;
 use super::output::{Output, duration};
 use kiln::pipeline::Pipeline;
-use kiln::pipeline::device::select;
+use kiln::pipeline::device::DeviceChoice;
 use kiln::tuning::finetune::gather::check_folder;
-use kiln::tuning::finetune::{Event, LossKind, Options, Outcome, Settings, run as teach};
+use kiln::tuning::finetune::settings::BETA;
+use kiln::tuning::finetune::{Event, Lessons, LossKind, Options, Outcome, Preference, Settings, run as teach};
 use kiln::tuning::optimizer::OptimizerKind;
+use kiln::worker::lessons;
 use kiln::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
@@ -24,6 +25,15 @@ pub struct Args {
     /// Library whose ratings to learn from.
     #[arg(long, value_name = "LIBRARY")]
     ratings: Option<PathBuf>,
+    /// How choices teach: dpo (Diffusion-DPO against the checkpoint alone) or reward (what won is shown more often).
+    #[arg(long, value_name = "dpo|reward", requires = "ratings", default_value = "dpo", value_parser = ["dpo", "reward"])]
+    preference: String,
+    /// How strictly dpo holds the adapter to the checkpoint; the higher, the less it moves [default: 1000].
+    #[arg(long, value_name = "X", requires = "ratings")]
+    beta: Option<f32>,
+    /// Choices that the taste learnt from the ratings adds, each between the best and the worst of four new pictures; 0 adds none.
+    #[arg(long, value_name = "N", requires = "ratings", default_value_t = 48, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    imagined: u64,
     /// File for the adapter.
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
@@ -78,12 +88,15 @@ pub struct Args {
     /// Seed of the split, the first weights, the noise and the order.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Look for a good learning rate, rank and weight decay first, by short runs around those given; takes about 540 steps.
+    #[arg(long, conflicts_with = "resume")]
+    search: bool,
     /// Go on where an earlier call stopped.
     #[arg(long)]
     resume: bool,
     /// Where to compute.
     #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
-    device: Device,
+    device: DeviceChoice,
     /// One JSON object a line on standard output.
     #[arg(long)]
     json: bool,
@@ -96,7 +109,13 @@ impl Args {
             "sgd" => OptimizerKind::Sgd,
             _ => OptimizerKind::AdamW,
         };
-        let suited = Settings::suited_to(parameters, optimizer);
+        let mut suited = Settings::suited_to(parameters, optimizer);
+        if self.ratings.is_some() {
+            suited = suited.taught_by(match self.preference.as_str() {
+                "reward" => Preference::Reward,
+                _ => Preference::Dpo { beta: self.beta.unwrap_or(BETA) },
+            });
+        }
         Settings {
             rank: self.rank,
             steps: self.steps,
@@ -123,32 +142,56 @@ impl Args {
 
 /// Runs the command.
 pub fn run(args: Args, output: &Output) -> Result<()> {
-    let Some(images) = args.images.clone() else {
-        return Err(Error::failed(
-            "Kiln cannot fine-tune from ratings yet; kiln generate --taste LIBRARY follows them without training.",
-        ));
-    };
     // Before a model is loaded: what is out of range for every checkpoint.
     args.settings(0).check()?;
-    check_folder(&images)?;
-    let device = select(super::device_choice(&args.device)?)?;
+    let lessons = match (&args.images, &args.ratings) {
+        (Some(images), _) => {
+            check_folder(images)?;
+            Lessons::Pictures(images.clone())
+        }
+        // Asked again once the model is there; now only for what would be in vain.
+        (None, Some(library)) => {
+            let library = super::open_library(library, false, output)?;
+            Lessons::Choices(lessons::of(&library, &args.settings(0))?.choices)
+        }
+        (None, None) => return Err(Error::usage("Say what to learn from: --images DIR or --ratings LIBRARY.")),
+    };
+    let device = super::device(&args.device, output)?.device;
     super::stop_on_ctrl_c();
     let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
+    let drawn = args.out.with_extension("imagined");
+    let settings = args.settings(pipeline.info().parameters);
+    let lessons = match (lessons, &args.ratings) {
+        (Lessons::Choices(_), Some(library)) => {
+            let library = super::open_library(library, false, output)?;
+            let mut lessons = lessons::of(&library, &settings)?;
+            lessons.imagine(&pipeline, args.imagined, &drawn, &mut |done, of| {
+                output.progress(&format!("Imagining picture {} of {of}", done + 1));
+                !super::cancelled()
+            })?;
+            Lessons::Choices(lessons.choices)
+        }
+        (lessons, _) => lessons,
+    };
     let options = Options {
-        images,
+        lessons,
         out: args.out.clone(),
-        settings: args.settings(pipeline.info().parameters),
+        settings,
+        search: args.search,
         resume: args.resume,
         write_captions: args.write_captions,
         stop: super::cancelled,
     };
-    let outcome = teach(&pipeline, &options, &mut |event| tell(&event, output))?;
-    finish(&options, &outcome, output)
+    let outcome = teach(&pipeline, &options, &mut |event| tell(&event, output));
+    // Only a way to the adapter; drawn anew where it is needed again.
+    let _ = std::fs::remove_dir_all(&drawn);
+    finish(&options, &outcome?, output)
 }
 
 /// Says how it goes.
 fn tell(event: &Event, output: &Output) -> Result<()> {
     match event {
+        Event::Between => Ok(()),
         Event::Preparing(p) => {
             output.progress(&format!(
                 "Preparing picture {} of {}, {} left",
@@ -158,7 +201,14 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
             ));
             output.event(&json!({"event": "preparing", "done": p.done, "of": p.of, "seconds_left": p.seconds_left}))
         }
-        Event::Prepared { learnt, held_out, left_out, notices, layers: (layers, weights) } => {
+        Event::Prepared {
+            learnt,
+            held_out,
+            choices: (taught, asked),
+            left_out,
+            notices,
+            layers: (layers, weights),
+        } => {
             for file in left_out.iter().take(NAMED) {
                 output.notice(&format!("Left out {}: {}.", file.path.display(), file.why));
             }
@@ -166,12 +216,32 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
                 output.notice(&format!("… and {} more files.", left_out.len() - NAMED));
             }
             notices.iter().for_each(|notice| output.notice(notice));
+            let what = match taught {
+                0 => format!("{learnt} pictures, {held_out} held out"),
+                _ => format!("{taught} choices between {learnt} pictures, {asked} held out"),
+            };
+            output.notice(&format!("Learning from {what}; {layers} layers, {weights} weights."));
+            output.event(&json!({
+                "event": "prepared", "learnt": learnt, "held_out": held_out, "choices": taught,
+                "held_out_choices": asked, "left_out": left_out, "layers": layers,
+                "weights": weights,
+            }))
+        }
+        Event::Tried(t) => {
+            let loss = t.held_out.map_or("out of range".into(), |loss| format!("{loss:.4}"));
             output.notice(&format!(
-                "Learning from {learnt} pictures, {held_out} held out; {layers} layers, {weights} weights."
+                "Round {}, {} steps: learning rate {}, rank {}, weight decay {}: held-out loss {loss}",
+                t.round, t.steps, t.learning_rate, t.rank, t.weight_decay
+            ));
+            output.event(&json!({"event": "trial", "trial": t}))
+        }
+        Event::Found(s) => {
+            output.notice(&format!(
+                "Found: learning rate {}, rank {}, weight decay {}.",
+                s.learning_rate, s.rank, s.weight_decay
             ));
             output.event(&json!({
-                "event": "prepared", "learnt": learnt, "held_out": held_out, "left_out": left_out, "layers": layers,
-                "weights": weights,
+                "event": "found", "learning_rate": s.learning_rate, "rank": s.rank, "weight_decay": s.weight_decay,
             }))
         }
         Event::Base { held_out } => output.event(&json!({"event": "base", "held_out_loss": held_out})),

@@ -1,12 +1,14 @@
 //! `kiln generate`: pictures from words.
 
+use super::cancelled;
 use super::output::{Output, duration};
-use super::{Device, cancelled};
 use kiln::library::{Library, metadata};
+use kiln::pipeline::device::{Chosen, DeviceChoice};
 use kiln::pipeline::{Pipeline, hash_file, locate_adapter, styles};
 use kiln::recipe::{
     AdapterRef, ENLARGE_RANGE, ENLARGE_STRENGTH, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation,
 };
+use kiln::worker::guarded;
 use kiln::{Error, ErrorKind, Result, library, taste};
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -96,7 +98,7 @@ pub struct Args {
     outpaint: Option<String>,
     /// Where to compute.
     #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
-    device: Device,
+    device: DeviceChoice,
     /// Folder for the pictures.
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
@@ -130,7 +132,6 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     if seed.checked_add(u64::from(args.count - 1)).is_none() {
         return Err(Error::usage(format!("The seed {seed} is too large for {} pictures.", args.count)));
     }
-    super::check_device(&args.device)?;
     for adapter in &wanted.adapters {
         locate_adapter(&adapter.name)?;
     }
@@ -143,10 +144,20 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     super::stop_on_ctrl_c();
 
     let began = Instant::now();
-    let pipeline =
-        Pipeline::load(&path, &mut |done| output.progress(&format!("Loading {}: {:.0} %", args.model, done * 100.0)))?;
+    let load = |device: &Chosen| {
+        let tell = &mut |done: f32| output.progress(&format!("Loading {}: {:.0} %", args.model, done * 100.0));
+        guarded("Loading the model", || Pipeline::load_on(&path, &device.device, tell))
+    };
+    let mut device = super::device(&args.device, output)?;
+    let mut pipeline = match load(&device) {
+        Err(error) if device.can_fail() => {
+            device = super::fall_back(&device, &error, output)?;
+            load(&device)?
+        }
+        loaded => loaded?,
+    };
     let load_seconds = began.elapsed().as_secs_f32();
-    let info = pipeline.info();
+    let info = pipeline.info().clone();
     let mut recipe = recipe(&args, info.defaults.clone())?;
     extend(&args, &mut recipe, info.size_multiple)?;
     enlarge(&args, &mut recipe, info.size_multiple)?;
@@ -159,6 +170,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     recipe.adapters.clone_from(&adapted.adapters);
     output.event(&json!({
         "event": "start", "model": info.name, "hash": info.hash, "count": args.count, "load_seconds": load_seconds,
+        "device": device.name,
         "recipe": recipe,
     }))?;
 
@@ -168,7 +180,20 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         None => (0..args.count).map(|index| recipe.with_seed(seed + u64::from(index))).collect(),
     };
     for (index, recipe) in recipes.iter().enumerate() {
-        let made = one(&pipeline, recipe, index as u32, &args, keep.as_ref(), began, output);
+        let make = |pipeline: &Pipeline| {
+            let work = || one(pipeline, recipe, index as u32, &args, keep.as_ref(), began, output);
+            guarded("Making the picture", work)
+        };
+        let mut made = make(&pipeline);
+        // A device that vanished costs time, not the picture.
+        if let Err(error) = &made
+            && error.kind == ErrorKind::Failed
+            && device.can_fail()
+        {
+            device = super::fall_back(&device, error, output)?;
+            pipeline = load(&device)?;
+            made = make(&pipeline);
+        }
         let (path, id, seconds) = made.map_err(|e| after(e, index as u32))?;
         let mut event = json!({
             "event": "picture", "path": path, "seed": recipe.seed, "seconds": seconds, "width": recipe.width,

@@ -11,7 +11,7 @@ mod train;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Parser, Subcommand};
-use kiln::pipeline::device::DeviceChoice;
+use kiln::pipeline::device::{Chosen, DeviceChoice, select};
 use kiln::{Error, ErrorKind, Result};
 use output::Output;
 use std::panic;
@@ -43,6 +43,11 @@ static CANCELLED: AtomicBool = AtomicBool::new(false);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "gpu")]
+    if std::env::args_os().nth(1).is_some_and(|first| first == kiln::pipeline::device::probe::ARGUMENT) {
+        kiln::pipeline::device::probe::run(std::env::args_os().any(|all| all == kiln::pipeline::device::probe::ALL));
+        return ExitCode::SUCCESS;
+    }
     panic::set_hook(Box::new(|info| {
         static SAID: AtomicBool = AtomicBool::new(false);
         if !SAID.swap(true, Ordering::Relaxed) {
@@ -83,7 +88,7 @@ fn dispatch(command: Option<Command>, output: &Output) -> Result<()> {
         Some(Command::Evaluate(args)) => evaluate::run(args, output),
         Some(Command::Inspect(args)) => inspect::run(args, output),
         Some(Command::Library(args)) => library::run(args, output),
-        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Serve(args)) => serve::run(&args, output),
     }
 }
 
@@ -140,49 +145,22 @@ fn open_library(folder: &std::path::Path, make: bool, output: &Output) -> Result
     Ok(library)
 }
 
-/// Where to compute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Device {
-    Auto,
-    Cpu,
-    Gpu,
-    Remote(String),
-}
-
 /// Reads `auto`, `cpu`, `gpu` or `remote:URL`.
-fn parse_device(text: &str) -> Result<Device, String> {
-    match text {
-        "auto" => Ok(Device::Auto),
-        "cpu" => Ok(Device::Cpu),
-        "gpu" => Ok(Device::Gpu),
-        _ => match text.strip_prefix("remote:").filter(|url| !url.is_empty()) {
-            Some(url) => Ok(Device::Remote(url.to_string())),
-            None => Err("use auto, cpu, gpu or remote:URL".into()),
-        },
-    }
+fn parse_device(text: &str) -> Result<DeviceChoice, String> {
+    text.parse().map_err(|error: Error| error.message)
 }
 
-/// Refuses devices that this build cannot compute on.
-fn check_device(device: &Device) -> Result<()> {
-    match device {
-        Device::Auto | Device::Cpu => Ok(()),
-        Device::Gpu => Err(Error::failed("This build of Kiln computes on the CPU alone: use --device cpu.")),
-        Device::Remote(url) => Err(no_remote(url)),
-    }
+/// The device for a choice; what is to be known of it is said.
+fn device(choice: &DeviceChoice, output: &Output) -> Result<Chosen> {
+    let chosen = select(choice)?;
+    chosen.notice.iter().for_each(|notice| output.notice(notice));
+    Ok(chosen)
 }
 
-fn no_remote(url: &str) -> Error {
-    Error::failed(format!("This build of Kiln cannot borrow the machine at {url} yet: use --device cpu."))
-}
-
-/// What a long computation here is to run on.
-fn device_choice(device: &Device) -> Result<DeviceChoice> {
-    match device {
-        Device::Auto => Ok(DeviceChoice::Auto),
-        Device::Cpu => Ok(DeviceChoice::Cpu),
-        Device::Gpu => Ok(DeviceChoice::Gpu),
-        Device::Remote(url) => Err(no_remote(url)),
-    }
+/// The CPU in place of a device that failed; says so.
+fn fall_back(device: &Chosen, why: &Error, output: &Output) -> Result<Chosen> {
+    output.notice(&format!("{} does not compute ({}); going on with the CPU.", device.name, why.message));
+    select(&DeviceChoice::Cpu)
 }
 
 /// The folder or file of a checkpoint: `ember` is the shipped one, anything else a path.

@@ -1,8 +1,7 @@
 //! `kiln train`: makes the corpus and trains Ember from nothing.
 
-use super::Device;
 use super::output::{Output, duration};
-use kiln::pipeline::device::select;
+use kiln::pipeline::device::DeviceChoice;
 use kiln::tuning::train::{self, Options, Stage};
 use kiln::{Error, Result};
 use serde_json::json;
@@ -37,7 +36,7 @@ pub struct Args {
     from: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_name = "auto|cpu|gpu|remote:URL", default_value = "auto", value_parser = super::parse_device)]
-    device: Device,
+    device: DeviceChoice,
     /// Folder of named objects (RGBA pictures) to place into the scenes.
     #[arg(long, value_name = "DIR")]
     objects: Option<PathBuf>,
@@ -57,7 +56,6 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     if args.minutes.is_none() && args.steps.is_none() {
         return Err(Error::usage("Say how long to train: --minutes N, --steps N, or both."));
     }
-    let choice = super::device_choice(&args.device)?;
     let options = Options {
         stage: match args.stage.as_str() {
             "autoencoder" => Stage::Autoencoder,
@@ -73,7 +71,7 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         coarse_minutes: args.coarse_minutes,
         resume: args.resume,
         from: args.from,
-        device: select(choice)?,
+        device: super::device(&args.device, output)?.device,
         objects: args.objects,
         seed: args.seed,
         learning_rate: args.learning_rate,

@@ -1,5 +1,6 @@
 //! What the studio can explain and measure.
 
+pub mod card;
 pub mod cholesky;
 pub mod classifier;
 pub mod evaluate;

@@ -19,7 +19,7 @@ mod trials;
 pub use export::{ExportFormat, encode};
 pub use files::{make_writable_folder, slug, write_new, write_unless_taken, write_whole};
 pub use search::{Query, Sort};
-pub use thumbnails::{Thumbnail, read_picture};
+pub use thumbnails::{Thumbnail, read_picture, shrink};
 pub use trials::{Outcome, Trial};
 
 use crate::recipe::Recipe;

@@ -115,7 +115,11 @@ pub(super) fn decode(path: &Path) -> Result<(u32, u32, Vec<u8>)> {
     Ok((rgb.width(), rgb.height(), rgb.into_raw()))
 }
 
-fn shrink(width: u32, height: u32, rgb: Vec<u8>, side: u32) -> Result<Thumbnail> {
+/// RGB8 rows so small that they fit into a square of `side` pixels (at least 1; never enlarged).
+///
+/// # Errors
+/// When the number of bytes is not that of the picture.
+pub fn shrink(width: u32, height: u32, rgb: Vec<u8>, side: u32) -> Result<Thumbnail> {
     let longest = width.max(height);
     if longest <= side.max(1) {
         return Ok(Thumbnail { width, height, rgb });

@@ -5,6 +5,8 @@ use super::autoencoder_tiny::{AutoencoderTiny, AutoencoderTinyConfig};
 use super::checkpoint::{Source, Weights};
 use super::config::unsupported;
 use super::init::Init;
+use super::memory::{PICTURE_LIMIT, decoding};
+use super::tiling::{Tile, tiled};
 use crate::{Error, Result};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -76,6 +78,18 @@ impl AutoencoderConfig {
             Self::Kl(config) => (config.scaling_factor, config.shift_factor.unwrap_or(0.0)),
             Self::Tiny(config) => (config.scaling_factor, config.shift_factor.unwrap_or(0.0)),
         }
+    }
+}
+
+/// Side of a tile, pixels, where a picture goes piece by piece.
+const TILE: usize = 512;
+
+impl AutoencoderConfig {
+    /// The tile of latents and of pixels for a picture of `width` by `height` pixels; `None` where it goes as one. Decided by the
+    /// size alone, never by what memory is free, so that a Recipe draws one picture everywhere.
+    pub fn tile(&self, width: usize, height: usize) -> Option<(usize, usize)> {
+        let large = decoding((width * height) as u64, self.first_width()) > PICTURE_LIMIT;
+        large.then_some((TILE / self.downscale(), TILE))
     }
 }
 
@@ -159,5 +173,28 @@ impl Autoencoder {
             Self::Kl(model) => model.decode(z),
             Self::Tiny(model) => model.decode(z),
         }
+    }
+
+    /// The same as [`Autoencoder::encode`], by tiles of so many latents and pixels.
+    pub fn encode_tiled(&self, x: &Tensor<4>, (latents, pixels): (usize, usize)) -> (Tensor<4>, Option<Tensor<4>>) {
+        let tile = Tile { before: pixels, after: latents };
+        match self {
+            Self::Kl(model) => {
+                // Mean and logarithm of the variance fade together, as diffusers' moments do.
+                let both = tiled(x, tile, |part| {
+                    let (mean, logvar) = model.encode(part);
+                    Tensor::cat(vec![mean, logvar], 3)
+                });
+                let half = both.dims()[3] / 2;
+                let logvar = both.clone().narrow(3, half, half);
+                (both.narrow(3, 0, half), Some((logvar * 0.5).exp()))
+            }
+            Self::Tiny(model) => (tiled(x, tile, |part| model.encode(part)), None),
+        }
+    }
+
+    /// The same as [`Autoencoder::decode`], by tiles of so many latents and pixels.
+    pub fn decode_tiled(&self, z: &Tensor<4>, (latents, pixels): (usize, usize)) -> Tensor<4> {
+        tiled(z, Tile { before: latents, after: pixels }, |part| self.decode(part))
     }
 }

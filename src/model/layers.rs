@@ -16,6 +16,11 @@ thread_local! {
 pub struct Seamless(bool);
 
 impl Seamless {
+    /// Whether this thread sees opposite edges.
+    pub fn is_on() -> bool {
+        SEAMLESS.get()
+    }
+
     /// From now on, until it is dropped; then what was before.
     pub fn set(on: bool) -> Self {
         Self(SEAMLESS.replace(on))

@@ -10,6 +10,15 @@ const HOUSEHOLD: u64 = 200 << 20;
 /// Copies of its widest, finest layer that the autoencoder holds at once, in f32.
 const COPIES: u64 = 4;
 
+/// What one picture may take in the autoencoder, in bytes; larger ones go through it by tiles.
+pub const PICTURE_LIMIT: u64 = 4_500_000_000;
+
+/// What a picture of so many pixels takes in an autoencoder whose finest level has `width` channels, in bytes.
+pub fn decoding(pixels: u64, width: usize) -> u64 {
+    // The decoder's finest level begins with twice its width.
+    pixels.saturating_mul(2 * width as u64).saturating_mul(4 * COPIES)
+}
+
 /// What a checkpoint needs, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Need {
@@ -26,8 +35,7 @@ impl Need {
     /// channels.
     pub fn new(parameters: u64, side: u32, width: usize) -> Self {
         let pixels = u64::from(side) * u64::from(side);
-        // The decoder's finest level begins with twice its width.
-        let picture = pixels.saturating_mul(2 * width as u64).saturating_mul(4 * COPIES);
+        let picture = decoding(pixels, width).min(PICTURE_LIMIT);
         Self { weights: parameters.saturating_mul(BYTES_A_WEIGHT), picture: picture.saturating_add(HOUSEHOLD), side }
     }
 
@@ -112,7 +120,8 @@ pub fn sentence(need: &Need, machine: &Machine) -> String {
     }
 }
 
-fn gigabytes(bytes: u64) -> String {
+/// Bytes as people say them.
+pub fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod naming;
 pub mod original;
 pub mod resnet;
+pub mod tiling;
 pub mod tokenizer;
 pub mod transformer;
 pub mod unet;

@@ -17,6 +17,7 @@ pub mod styles;
 
 pub use adapters::{Adapted, locate_adapter};
 pub use load::{hash_file, locate_model};
+pub use source::{open_mask, open_picture};
 
 use crate::model::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::model::unet::{Unet, UnetConfig};

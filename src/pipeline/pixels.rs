@@ -1,6 +1,7 @@
 //! Between latents and pixels: decoding, encoding, quick looks.
 
 use super::{Pipeline, PreviewImage};
+use crate::model::layers::Seamless;
 use crate::sampler::noise::TorchGenerator;
 use crate::{Error, Result};
 use burn::tensor::{Tensor, TensorData};
@@ -33,7 +34,10 @@ impl Pipeline {
     pub(super) fn encode(&self, pixels: Vec<f32>, (w, h): (usize, usize)) -> Result<Encoded> {
         let down = self.vae_config.downscale();
         let x = Tensor::<4>::from_data(TensorData::new(pixels, [1, h * down, w * down, 3]), &self.device);
-        let (mean, deviation) = self.vae.encode(x);
+        let (mean, deviation) = match self.tile((w, h)) {
+            Some(tile) => self.vae.encode_tiled(&x, tile),
+            None => self.vae.encode(x),
+        };
         let (scale, shift) = self.vae_config.scaling();
         let mean = values(mean)?.iter().map(|v| (v - shift) * scale).collect();
         let deviation =
@@ -41,12 +45,22 @@ impl Pipeline {
         Ok(Encoded { mean, deviation })
     }
 
+    /// The tile of a latent too large to go as one. A seamless picture does: its edges must see each other.
+    fn tile(&self, (w, h): (usize, usize)) -> Option<(usize, usize)> {
+        let down = self.vae_config.downscale();
+        self.vae_config.tile(w * down, h * down).filter(|_| !Seamless::is_on())
+    }
+
     /// Latent `[h, w, c]` to RGB8, rounded as diffusers rounds.
     pub(super) fn decode(&self, latent: &[f32], (w, h): (usize, usize)) -> Result<Vec<u8>> {
         let (scale, shift) = self.vae_config.scaling();
         let z: Vec<f32> = latent.iter().map(|v| v / scale + shift).collect();
         let shape = [1, h, w, self.vae_config.latent_channels()];
-        let picture = self.vae.decode(Tensor::from_data(TensorData::new(z, shape), &self.device));
+        let z = Tensor::from_data(TensorData::new(z, shape), &self.device);
+        let picture = match self.tile((w, h)) {
+            Some(tile) => self.vae.decode_tiled(&z, tile),
+            None => self.vae.decode(z),
+        };
         Ok(values(picture)?.iter().map(|v| to_byte(*v)).collect())
     }
 

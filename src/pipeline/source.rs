@@ -3,7 +3,7 @@
 use crate::recipe::Recipe;
 use crate::{Error, Result};
 use image::imageops::FilterType;
-use image::{DynamicImage, RgbImage};
+use image::{DynamicImage, ImageDecoder, RgbImage};
 use std::path::Path;
 
 /// Width of the soft edge inside a mask, in pixels.
@@ -32,7 +32,7 @@ impl Canvas {
         let (width, height) = (recipe.width, recipe.height);
         let (inner_width, inner_height) = margins.inner(width, height)?;
         let fit = |picture: DynamicImage| picture.resize_to_fill(inner_width, inner_height, FilterType::Lanczos3);
-        let inner = fit(read(Path::new(&source.path))?).to_rgb8();
+        let inner = fit(open_picture(Path::new(&source.path))?).to_rgb8();
         let rgb = if margins.is_nothing() {
             inner
         } else {
@@ -43,7 +43,7 @@ impl Canvas {
         let painted = match &recipe.mask {
             Some(mask) => {
                 let path = Path::new(&mask.path);
-                let fitted = fit(read(path)?).to_luma_alpha8();
+                let fitted = fit(open_picture(path)?).to_luma_alpha8();
                 let white: Vec<bool> =
                     fitted.pixels().map(|p| u16::from(p.0[0]) * u16::from(p.0[1]) >= 128 * 255).collect();
                 if !white.contains(&true) {
@@ -156,8 +156,18 @@ fn depths(mask: &[bool], width: usize) -> Vec<u32> {
     depth
 }
 
-/// Reads any picture, within limits.
-fn read(path: &Path) -> Result<DynamicImage> {
+/// Reads a picture to start from, or a mask, within limits and the way up that its camera noted.
+///
+/// # Errors
+/// When the file cannot be opened, is no picture that Kiln reads, or is larger than 32768 pixels a side.
+pub fn open_picture(path: &Path) -> Result<DynamicImage> {
+    let unread = |e: image::ImageError| match e {
+        image::ImageError::Unsupported(_) => Error::failed(format!(
+            "{} is no picture that Kiln can read: choose a PNG, JPEG, WebP or TIFF file.",
+            path.display()
+        )),
+        e => Error::io("read the picture", path, e),
+    };
     let mut reader = image::ImageReader::open(path)
         .and_then(image::ImageReader::with_guessed_format)
         .map_err(|e| Error::io("open the picture", path, e))?;
@@ -165,7 +175,20 @@ fn read(path: &Path) -> Result<DynamicImage> {
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);
     reader.limits(limits);
-    reader.decode().map_err(|e| Error::io("read the picture", path, e))
+    let mut decoder = reader.into_decoder().map_err(unread)?;
+    let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(unread)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// A mask's greys at a size, as they are compared with the middle to say what may change: 255 may, 0 stays.
+///
+/// # Errors
+/// As [`open_picture`].
+pub fn open_mask(path: &Path, width: u32, height: u32) -> Result<Vec<u8>> {
+    let fitted = open_picture(path)?.resize_to_fill(width, height, FilterType::Lanczos3).to_luma_alpha8();
+    Ok(fitted.pixels().map(|p| ((u16::from(p.0[0]) * u16::from(p.0[1]) + 127) / 255) as u8).collect())
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ impl App {
         if let Err(why) = self.can_generate() {
             return self.toasts.notice(why);
         }
+        if self.source.saving {
+            self.source.then_generate = true;
+            return;
+        }
         let Some(info) = self.info() else { return };
         let recipes = self.settings.form.batch(&info);
         let wish = recipes.first().filter(|_| self.settings.taste).map(|first| self.wish(first.clone()));
@@ -43,7 +47,7 @@ impl App {
     fn start(&mut self, recipes: Vec<Recipe>, wish: Option<Wish>) {
         let id = self.next_number();
         self.gallery.jobs.push(Job::queued(id, recipes.clone()));
-        if self.screen == Screen::Taste {
+        if self.screen.is_page() {
             self.screen = Screen::Wall;
         }
         if self.filter.tab == Tab::Favourites || (self.filter.tab == Tab::All && self.filter.is_narrow()) {
@@ -69,19 +73,22 @@ impl App {
     }
 
     /// Takes over the settings of a Recipe.
-    pub(super) fn use_recipe(&mut self, recipe: &Recipe, said: &str) {
+    pub(super) fn use_recipe(&mut self, recipe: &Recipe, said: &str, offer: Option<Offer>) {
         let left_out = self.settings.form.load(recipe, self.info().as_deref());
         let mut said = said.to_string();
         if !left_out.is_empty() {
             said += &format!(" This model has no {}.", left_out.join(", "));
         }
-        self.toasts.notice(said);
+        match offer {
+            Some(offer) => self.toasts.offer(said, offer),
+            None => self.toasts.notice(said),
+        }
     }
 
     /// Takes over the settings of a picture.
     pub(super) fn use_settings(&mut self, id: PictureId) {
         let Some(recipe) = self.gallery.entries.get(&id).map(|e| e.recipe.clone()) else { return };
-        self.use_recipe(&recipe, "The picture's settings are in place.");
+        self.use_recipe(&recipe, "The picture's settings are in place.", None);
         self.screen = Screen::Wall;
     }
 
@@ -105,7 +112,7 @@ impl App {
         if let Screen::View(id) = self.screen {
             return vec![id];
         }
-        if matches!(self.screen, Screen::Taste | Screen::Trial) {
+        if self.screen.is_page() || matches!(self.screen, Screen::Trial | Screen::Mask) {
             return Vec::new();
         }
         let in_order = self.items.iter().filter_map(|item| match item {
@@ -230,15 +237,27 @@ impl App {
         }
     }
 
-    /// Reads the settings out of files that were dropped on the window.
+    /// Takes settings, a picture to start from, or a model out of a file that was dropped on the window.
     pub(super) fn dropped_files(&mut self, ctx: &Context) {
         let dropped = ctx.input(|i| i.raw.dropped_files.clone());
-        if let Some(file) = dropped.first() {
-            self.link.send(Request::ReadRecipe { path: file.path().to_path_buf() });
+        if let Some(file) = dropped.first()
+            && !self.drop_on_page(file.path())
+        {
+            if self.screen == Screen::Mask {
+                return self.toasts.notice("Finish the mask first, then drop the file again.");
+            }
+            self.link.send(Request::LookInto { path: file.path().to_path_buf() });
             self.screen = Screen::Wall;
         }
         if ctx.input(|i| !i.raw.hovered_files.is_empty()) {
-            super::shortcuts::drop_hint(ctx);
+            let text = match self.screen {
+                Screen::Teach => "Drop a folder of pictures to teach from it",
+                Screen::Shelf => "Drop an adapter to add it",
+                _ => {
+                    "Drop a picture to use its settings or to start from it, a model, a folder to teach from, or an adapter"
+                }
+            };
+            super::shortcuts::drop_hint(ctx, text);
         }
     }
 }

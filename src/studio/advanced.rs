@@ -1,4 +1,4 @@
-//! The fold with everything else that decides a picture: steps, guidance, sampler, size, sub-seed, source, adapters.
+//! The fold with everything else that decides a picture: steps, guidance, sampler, size, sub-seed.
 
 use super::form::{Enlarge, Form, random_seed};
 use super::icons::{self, Icon};
@@ -29,8 +29,6 @@ impl App {
         let help = "Lets opposite edges meet, so that the picture can be laid side by side with itself.";
         row(ui, "Seamless", |ui| _ = ui.checkbox(&mut form.seamless, "tile").on_hover_text(help));
         variation(ui, form);
-        source(ui, form);
-        adapters(ui, form);
         if form.differs() && ui.button("Back to the model's own values").clicked() {
             form.reset();
         }
@@ -191,54 +189,6 @@ fn variation(ui: &mut Ui, form: &mut Form) {
     if off {
         form.variation = None;
     }
-}
-
-/// A picture to start from, which comes with a loaded Recipe.
-fn source(ui: &mut Ui, form: &mut Form) {
-    let Some(source) = &mut form.source else { return };
-    let mut gone = false;
-    row(ui, "Start from", |ui| gone = named(ui, &source.path, "Start from noise instead"));
-    row(ui, "Strength", |ui| _ = ui.add(Slider::new(&mut source.denoising_strength, 0.0..=1.0)));
-    if let Some(mask) = &form.mask {
-        let mut whole = false;
-        row(ui, "Mask", |ui| whole = named(ui, &mask.path, "Change the whole picture"));
-        if whole {
-            form.mask = None;
-        }
-    }
-    if let Some(margins) = form.outpaint {
-        row(ui, "Margins", |ui| _ = widgets::hint(ui, margins_in_words(&margins)));
-    }
-    if gone {
-        // Neither means anything without a source.
-        (form.source, form.mask, form.outpaint) = (None, None, None);
-    }
-}
-
-fn adapters(ui: &mut Ui, form: &mut Form) {
-    let mut gone = None;
-    for (index, adapter) in form.adapters.iter_mut().enumerate() {
-        row(ui, "Adapter", |ui| {
-            if named(ui, &adapter.name, "Remove the adapter") {
-                gone = Some(index);
-            }
-        });
-        row(ui, "Weight", |ui| {
-            let slider = Slider::new(&mut adapter.weight, -1.0..=2.0).clamping(egui::SliderClamping::Never);
-            ui.add(slider.fixed_decimals(2));
-        });
-    }
-    if let Some(index) = gone {
-        form.adapters.remove(index);
-    }
-}
-
-/// A file's name, with a button that takes it away; whether that was pressed.
-fn named(ui: &mut Ui, path: &str, remove: &str) -> bool {
-    let name = file_name(path).to_string();
-    let size = vec2((ui.available_width() - 36.0).max(40.0), 24.0);
-    ui.add_sized(size, egui::Label::new(name).truncate()).on_hover_text(path);
-    icons::button(ui, Icon::Close, remove).clicked()
 }
 
 fn file_name(path: &str) -> &str {

@@ -2,9 +2,13 @@
 
 use super::dialogs::{Answer, Dialogs};
 use super::gallery::{Filter, Gallery, Item};
+use super::models::Models;
 use super::preview::Preview;
 use super::settings::{Settings, SettingsFile};
+use super::shelf::ShelfView;
+use super::start::SourceView;
 use super::taste::TasteView;
+use super::teach::TeachView;
 use super::textures::Textures;
 use super::toasts::Toasts;
 use super::words::Spelling;
@@ -41,6 +45,19 @@ pub(super) enum Screen {
     Taste,
     /// A blind test.
     Trial,
+    /// Teaching from pictures, in the place of the wall.
+    Teach,
+    /// The adapters, in the place of the wall.
+    Shelf,
+    /// Painting a mask.
+    Mask,
+}
+
+impl Screen {
+    /// Whether it is a page in the place of the wall.
+    pub fn is_page(&self) -> bool {
+        matches!(self, Self::Taste | Self::Teach | Self::Shelf)
+    }
 }
 
 /// The studio's window, without the window: it can be drawn by eframe and by tests.
@@ -55,8 +72,12 @@ pub struct App {
     pub(super) gallery: Gallery,
     pub(super) textures: Textures,
     pub(super) preview: Preview,
+    pub(super) models: Models,
+    pub(super) source: SourceView,
     pub(super) spelling: Spelling,
     pub(super) taste: TasteView,
+    pub(super) teach: TeachView,
+    pub(super) shelf: ShelfView,
     pub(super) toasts: Toasts,
     pub(super) screen: Screen,
     pub(super) help: bool,
@@ -109,8 +130,12 @@ impl App {
             gallery: Gallery::default(),
             textures: Textures::default(),
             preview: Preview::default(),
+            models: Models::default(),
+            source: SourceView::default(),
             spelling: Spelling::default(),
             taste: TasteView::default(),
+            teach: TeachView::default(),
+            shelf: ShelfView::of(library),
             toasts,
             screen: Screen::Wall,
             help: false,
@@ -149,16 +174,20 @@ impl App {
         self.keys(&ctx);
         self.dropped_files(&ctx);
         match self.screen.clone() {
-            Screen::Wall | Screen::Taste => self.main_screen(ui),
+            Screen::Wall | Screen::Taste | Screen::Teach | Screen::Shelf => self.main_screen(ui),
             Screen::View(id) => self.viewer_ui(ui, id),
             Screen::Compare { left, right, .. } => self.compare_ui(ui, left, right),
             Screen::Trial => self.trial_ui(ui),
+            Screen::Mask => self.canvas_ui(ui),
         }
         self.forget_ui(&ctx);
+        self.delete_ui(&ctx);
         self.help_ui(&ctx);
         self.toasts_ui(&ctx);
         self.tend_preview(&ctx);
+        self.tend_source();
         self.tend_taste();
+        self.tend_shelf();
         self.tend_settings(&ctx);
     }
 
@@ -179,6 +208,8 @@ impl App {
         let room = Frame::new().fill(theme::ROOM).inner_margin(Margin { left: 16, right: 0, top: 12, bottom: 0 });
         CentralPanel::no_frame().frame(room).show(ui, |ui| match self.screen {
             Screen::Taste => self.taste_page_ui(ui),
+            Screen::Teach => self.teach_page_ui(ui),
+            Screen::Shelf => self.shelf_page_ui(ui),
             _ => self.wall_ui(ui),
         });
     }

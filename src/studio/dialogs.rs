@@ -3,7 +3,7 @@
 use super::App;
 use crate::library::{ExportFormat, PictureId, encode, slug, write_whole};
 use crate::recipe::Picture;
-use crate::worker::Request;
+use crate::worker::{Clerical, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +13,12 @@ pub trait Dialogs: Send + Sync + 'static {
     fn save_file(&self, name: &str, format: ExportFormat) -> Option<PathBuf>;
     /// A folder.
     fn pick_folder(&self, title: &str) -> Option<PathBuf>;
+    /// An adapter's file to read.
+    fn pick_adapter(&self) -> Option<PathBuf>;
+    /// A place for a copy of an adapter.
+    fn save_adapter(&self, name: &str) -> Option<PathBuf>;
+    /// A file of a kind, whose name has one of these endings.
+    fn pick_file(&self, title: &str, kind: &str, endings: &[&str]) -> Option<PathBuf>;
 }
 
 /// The dialogs of the system.
@@ -26,6 +32,19 @@ impl Dialogs for SystemDialogs {
 
     fn pick_folder(&self, title: &str) -> Option<PathBuf> {
         rfd::FileDialog::new().set_title(title).pick_folder()
+    }
+
+    fn pick_adapter(&self) -> Option<PathBuf> {
+        rfd::FileDialog::new().set_title("Add an adapter").add_filter("LoRA adapter", &["safetensors"]).pick_file()
+    }
+
+    fn save_adapter(&self, name: &str) -> Option<PathBuf> {
+        let dialog = rfd::FileDialog::new().set_title("Export the adapter").set_file_name(name);
+        dialog.add_filter("LoRA adapter", &["safetensors"]).save_file()
+    }
+
+    fn pick_file(&self, title: &str, kind: &str, endings: &[&str]) -> Option<PathBuf> {
+        rfd::FileDialog::new().set_title(title).add_filter(kind, endings).pick_file()
     }
 }
 
@@ -47,6 +66,9 @@ pub const FORMATS: [(ExportFormat, &str); 4] = [
     (ExportFormat::Tiff, "TIFF, for print"),
 ];
 
+/// Endings of pictures that can be started from.
+const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "webp", "tif", "tiff"];
+
 /// What a dialog's thread has to say.
 pub(super) enum Answer {
     /// Export to there.
@@ -55,6 +77,12 @@ pub(super) enum Answer {
     Written(Result<PathBuf, String>),
     /// Load this model.
     Model(PathBuf),
+    /// Teach from this folder.
+    Class(PathBuf),
+    /// Do this with adapters.
+    Clerk(Clerical),
+    /// Start from this picture.
+    Start(PathBuf),
     /// The person closed the dialog.
     Nothing,
 }
@@ -114,6 +142,52 @@ impl App {
         });
     }
 
+    /// Asks for a folder of pictures to teach from.
+    pub(super) fn ask_for_class(&mut self, ctx: &egui::Context) {
+        self.ask(ctx, |dialogs| match dialogs.pick_folder("Choose a folder of pictures to teach from") {
+            Some(folder) => Answer::Class(folder),
+            None => Answer::Nothing,
+        });
+    }
+
+    /// Asks for the file of a model and loads it.
+    pub(super) fn choose_model_file(&mut self, ctx: &egui::Context) {
+        self.ask(ctx, |dialogs| match dialogs.pick_file("Choose a checkpoint", "Checkpoints", &["safetensors"]) {
+            Some(file) => Answer::Model(file),
+            None => Answer::Nothing,
+        });
+    }
+
+    /// Asks for a picture to start from.
+    pub(super) fn choose_start(&mut self, ctx: &egui::Context) {
+        self.ask(ctx, |dialogs| match dialogs.pick_file("Choose a picture to start from", "Pictures", &PICTURES) {
+            Some(file) => Answer::Start(file),
+            None => Answer::Nothing,
+        });
+    }
+
+    /// Asks for an adapter's file and puts a copy on the shelf.
+    pub(super) fn ask_for_adapter(&mut self, ctx: &egui::Context) {
+        self.ask(ctx, |dialogs| match dialogs.pick_adapter() {
+            Some(path) => Answer::Clerk(Clerical::Import { path }),
+            None => Answer::Nothing,
+        });
+    }
+
+    /// Asks where to, then has an adapter copied there.
+    pub(super) fn ask_to_export_adapter(&mut self, ctx: &egui::Context, path: PathBuf) {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        self.ask(ctx, move |dialogs| match dialogs.save_adapter(&name) {
+            Some(mut target) => {
+                if target.extension().is_none() {
+                    target.set_extension("safetensors");
+                }
+                Answer::Clerk(Clerical::Export { path, target })
+            }
+            None => Answer::Nothing,
+        });
+    }
+
     /// Does what the dialogs' threads have found out.
     pub(super) fn take_answers(&mut self) {
         while let Ok(answer) = self.answers.1.try_recv() {
@@ -122,7 +196,10 @@ impl App {
                 Answer::Export { ids, target, format } => self.link.send(Request::Export { ids, target, format }),
                 Answer::Written(Ok(path)) => self.toasts.notice(format!("Exported to {}.", path.display())),
                 Answer::Written(Err(message)) => self.toasts.error(message),
-                Answer::Model(folder) => self.link.send(Request::LoadModel { name: folder.display().to_string() }),
+                Answer::Class(folder) => self.choose_class(folder),
+                Answer::Clerk(errand) => self.link.send(Request::Clerk(errand)),
+                Answer::Model(path) => self.open_model(path.display().to_string()),
+                Answer::Start(path) => self.link.send(Request::Start { path }),
                 Answer::Nothing => {}
             }
         }

@@ -4,11 +4,12 @@ use super::app::{Model, Screen};
 use super::gallery::{JobState, Slot};
 use super::settings::Tab;
 use super::textures::upload;
+use super::toasts::Offer;
 use super::{App, widgets};
 use crate::library::{Entry, Query};
 use crate::pipeline::PreviewImage;
 use crate::recipe::Picture;
-use crate::worker::{Event, JobId, Request};
+use crate::worker::{Clerical, Event, JobId, Request};
 use egui::Context;
 use std::sync::Arc;
 
@@ -29,10 +30,10 @@ impl App {
         match event {
             Event::ModelLoading { name, progress } => self.model = Model::Loading { name, progress },
             Event::ModelReady { info, device, .. } => {
-                self.model = Model::Ready { info, device };
+                self.model_ready(info, device);
                 self.preview.forget();
             }
-            Event::ModelFailed { name, message } => self.model = Model::Failed { name, message },
+            Event::ModelFailed { name, message } => self.model_failed(name, message),
             Event::Queued { .. } => {}
             Event::Started { job, .. } => {
                 if let Some(job) = self.gallery.job(job) {
@@ -94,8 +95,17 @@ impl App {
             Event::RecipeRead { path, recipe, exact } => {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                 let note = if exact { "" } else { " Another program made it, so that Kiln's picture will differ." };
-                self.use_recipe(&recipe, &format!("The settings of {name} are in place.{note}"));
+                let said = format!("The settings of {name} are in place.{note}");
+                self.use_recipe(&recipe, &said, Some(Offer::Start(path)));
             }
+            Event::Lesson { job, news } => self.lesson_news(ctx, job, news),
+            Event::Filed(filed) => self.filed(ctx, filed),
+            Event::FolderFound { path } => self.choose_class(path),
+            Event::AdapterFound { path } => self.link.send(Request::Clerk(Clerical::Import { path })),
+            Event::StartFound { path, hash, look } => self.start_found(ctx, &path, hash, &look),
+            Event::StartSeen { source, mask, side, look } => self.start_seen(ctx, (source, mask), side, look),
+            Event::MaskKept { mask } => self.mask_kept(mask),
+            Event::ModelInspected { name, open, card } => self.model_inspected(name, open, card),
             Event::Notice { message } => self.toasts.notice(message),
             Event::Failed { message } => {
                 self.taste.unanswered();
@@ -117,6 +127,7 @@ impl App {
             }
             None => self.gallery.keep_unsaved(picture.clone()),
         };
+        self.offer_portrait(&picture);
         let longest = picture.width.max(picture.height);
         if longest <= SMALL_ENOUGH || id < 0 {
             self.textures.put_small(ctx, id, u32::MAX, picture.width, picture.height, &picture.rgb);
@@ -134,6 +145,9 @@ impl App {
             if let Some(message) = message {
                 self.toasts.error(message);
             }
+            return;
+        }
+        if self.lesson_over(job, message.as_ref()) {
             return;
         }
         if let Some(job) = self.gallery.job(job) {

@@ -28,6 +28,7 @@ pub enum Icon {
     Reuse,
     Flame,
     Down,
+    Pen,
 }
 
 /// Fills a shape that every point of `edge` can be seen from `middle` of, with smooth edges.
@@ -112,6 +113,10 @@ pub fn paint(painter: &Painter, rect: Rect, icon: Icon, colour: Color32, full: b
         Icon::Left => line(&[(0.3, -0.65), (-0.35, 0.0), (0.3, 0.65)]),
         Icon::Right => line(&[(-0.3, -0.65), (0.35, 0.0), (-0.3, 0.65)]),
         Icon::Down => line(&[(-0.5, -0.25), (0.0, 0.3), (0.5, -0.25)]),
+        Icon::Pen => {
+            line(&[(-0.7, 0.7), (-0.55, 0.2), (0.4, -0.75), (0.75, -0.4), (-0.2, 0.55), (-0.7, 0.7)]);
+            line(&[(0.15, -0.5), (0.5, -0.15)]);
+        }
         Icon::Copy => {
             painter.rect_stroke(Rect::from_min_max(at(-0.3, -0.3), at(0.7, 0.7)), r * 0.18, stroke, StrokeKind::Middle);
             line(&[(-0.5, 0.35), (-0.7, 0.35), (-0.7, -0.7), (0.35, -0.7), (0.35, -0.5)]);

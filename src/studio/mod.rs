@@ -4,24 +4,35 @@
 //! order, `events` takes in what happened, `actions` does what the person asked; the others each draw one part.
 
 mod actions;
+mod adapter;
 mod advanced;
 mod app;
 mod candidate;
+mod canvas;
 mod compare;
+mod curve;
 mod dialogs;
 mod events;
 mod form;
 mod gallery;
 mod icons;
+mod lesson;
+mod mask;
 mod mix;
+mod models;
 mod panel;
 mod preview;
 mod prompt;
 mod settings;
+mod shelf;
 mod shortcuts;
 mod sliders;
+mod start;
 mod status;
 mod taste;
+mod teach;
+mod teach_class;
+mod teach_plan;
 mod textures;
 mod theme;
 mod tile;

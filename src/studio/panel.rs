@@ -1,6 +1,5 @@
 //! The left panel: what the next pictures are made of.
 
-use super::app::Model;
 use super::form::{MAX_COUNT, SeedMode, random_seed};
 use super::icons::{self, Icon};
 use super::{App, theme, widgets};
@@ -19,6 +18,8 @@ impl App {
         scroll.show(ui, |ui| {
             ui.set_width(ui.available_width() - 10.0);
             self.prompt_ui(ui);
+            self.adapters_ui(ui);
+            self.start_ui(ui);
             ui.add_space(8.0);
             self.sliders_ui(ui);
             self.mix_ui(ui);
@@ -40,30 +41,6 @@ impl App {
             ui.label(RichText::new("Kiln").font(theme::strong(18.0)));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.model_menu(ui));
         });
-    }
-
-    fn model_menu(&mut self, ui: &mut Ui) {
-        let name = match &self.model {
-            Model::Ready { info, .. } => display_name(&info.name),
-            Model::Loading { name, .. } | Model::Failed { name, .. } => display_name(name),
-        };
-        let summary = self.info().map(|i| i.summary.clone()).unwrap_or_default();
-        let text = RichText::new(format!("{name}  …")).size(13.0);
-        let ctx = ui.ctx().clone();
-        let menu = ui.menu_button(text, |ui| {
-            ui.set_min_width(200.0);
-            if !summary.is_empty() {
-                widgets::hint(ui, summary);
-                ui.separator();
-            }
-            if ui.button("Ember, the model of this house").clicked() {
-                self.link.send(crate::worker::Request::LoadModel { name: "ember".into() });
-            }
-            if ui.button("Another model from a folder…").clicked() {
-                self.choose_model(&ctx);
-            }
-        });
-        menu.response.on_hover_text("The model that makes the pictures");
     }
 
     fn footer_ui(&mut self, ui: &mut Ui) {

@@ -1,6 +1,7 @@
 //! What the window remembers: `settings.json` in the library's folder.
 
 use super::form::Form;
+use super::models::REMEMBERED;
 use crate::library::{Sort, write_whole};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -72,6 +73,14 @@ pub struct Settings {
     pub large_preview: bool,
     /// Whether the folds are open: negative prompt, advanced.
     pub folds: [bool; 2],
+    /// Whether the fold of adapters is open.
+    pub adapters_open: bool,
+    /// Seconds that a pixel took in the last lesson, and the hash of the model that it taught.
+    pub teaching_pace: Option<(String, f32)>,
+    /// Whether the fold of the picture to start from is open.
+    pub start_open: bool,
+    /// Models that were used, the last one first.
+    pub models: Vec<String>,
     /// Whether taste bends the next pictures.
     pub taste: bool,
     /// How far taste looks around, 0 to 1.
@@ -93,6 +102,10 @@ impl Default for Settings {
             live_preview: true,
             large_preview: false,
             folds: [false; 2],
+            adapters_open: false,
+            teaching_pace: None,
+            start_open: false,
+            models: Vec::new(),
             taste: false,
             explore: crate::taste::wall::EXPLORE,
             export: "png".into(),
@@ -111,6 +124,13 @@ impl Settings {
         self.history.retain(|old| old != prompt);
         self.history.insert(0, prompt.to_string());
         self.history.truncate(HISTORY);
+    }
+
+    /// Puts a model at the head of those that were used.
+    pub fn remember_model(&mut self, name: &str) {
+        self.models.retain(|old| old != name);
+        self.models.insert(0, name.to_string());
+        self.models.truncate(REMEMBERED);
     }
 }
 
@@ -147,6 +167,7 @@ impl SettingsFile {
         settings.explore =
             if settings.explore.is_finite() { settings.explore.clamp(0.0, 1.0) } else { Settings::default().explore };
         settings.history.truncate(HISTORY);
+        settings.models.truncate(REMEMBERED);
         let file = Self { path, written: settings.clone(), changed: None, complained: false };
         (file, settings, notice)
     }

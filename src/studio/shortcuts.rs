@@ -30,6 +30,15 @@ impl App {
             }
             return;
         }
+        if self.shelf.deleting.is_some() {
+            if pressed(NONE, Key::Escape) {
+                self.shelf.deleting = None;
+            }
+            return;
+        }
+        if self.screen == Screen::Mask {
+            return self.canvas_keys(ctx);
+        }
         if self.screen != Screen::Trial && pressed(Modifiers::COMMAND, Key::Enter) {
             self.screen = Screen::Wall;
             self.generate();
@@ -71,10 +80,10 @@ impl App {
             }
             return;
         }
-        if matches!(self.screen, Screen::Wall | Screen::Taste) && pressed(NONE, Key::T) {
+        if (self.screen == Screen::Wall || self.screen.is_page()) && pressed(NONE, Key::T) {
             self.toggle_taste_page();
         }
-        if self.screen == Screen::Taste {
+        if self.screen.is_page() {
             return;
         }
         self.picture_keys(ctx, &pressed);
@@ -83,8 +92,9 @@ impl App {
     fn escape(&mut self, ctx: &Context) {
         match self.screen {
             Screen::View(_) => self.close_view(),
-            Screen::Compare { .. } | Screen::Taste => self.screen = Screen::Wall,
+            Screen::Compare { .. } | Screen::Taste | Screen::Teach | Screen::Shelf => self.screen = Screen::Wall,
             Screen::Trial => self.leave_trial(),
+            Screen::Mask => self.leave_canvas(),
             Screen::Wall => {
                 if self.cancel() {
                     return;
@@ -229,20 +239,20 @@ const PAGES: [&[(&str, &str)]; 2] = [
         ("C", "Compare"),
         ("Left, Right", "In a comparison: which is better"),
         ("Down", "In a blind test: no difference"),
+        ("[, ]", "In the mask canvas: brush size"),
         ("Ctrl+S", "Export"),
         ("Delete", "Move to trash"),
     ],
 ];
 
 /// Says what happens to files that are held over the window.
-pub fn drop_hint(ctx: &Context) {
+pub fn drop_hint(ctx: &Context, text: &str) {
     let room = ctx.content_rect();
     Area::new(Id::unique("drop")).order(Order::Foreground).fixed_pos(room.min).interactable(false).show(ctx, |ui| {
         let painter = ui.painter();
         painter.rect_filled(room, 0, egui::Color32::from_black_alpha(170));
         let edge = egui::Stroke::new(2.0, theme::EMBER);
         painter.rect_stroke(room.shrink(24.0), theme::ROUND + 6, edge, egui::StrokeKind::Inside);
-        let text = "Drop a picture to use its settings";
         painter.text(room.center(), Align2::CENTER_CENTER, text, theme::strong(24.0), theme::TEXT);
     });
 }

@@ -14,6 +14,7 @@ impl App {
         ui.painter().hline(line.x_range(), line.top(), egui::Stroke::new(1.0, theme::LINE));
         ui.horizontal_centered(|ui| {
             self.model_ui(ui);
+            self.lesson_status_ui(ui);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if icons::button(ui, Icon::Help, "Keyboard shortcuts").clicked() {
                     self.help = true;

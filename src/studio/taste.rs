@@ -412,11 +412,13 @@ fn wide_button(ui: &mut Ui, text: &str, enabled: bool) -> egui::Response {
     ui.add_enabled_ui(enabled, |ui| ui.add_sized(vec2(200.0, 32.0), Button::new(text))).inner
 }
 
-fn text(ui: &mut Ui, text: impl Into<String>) {
+/// A paragraph.
+pub(super) fn text(ui: &mut Ui, text: impl Into<String>) {
     ui.add(egui::Label::new(RichText::new(text).size(13.5)).wrap());
 }
 
-fn card(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
+/// A raised part of a page, with a title.
+pub(super) fn card(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
     egui::Frame::new().fill(theme::PANEL).corner_radius(theme::ROUND).inner_margin(Margin::same(16)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 8.0;

@@ -5,6 +5,7 @@ use super::{App, theme};
 use crate::library::PictureId;
 use crate::worker::Request;
 use egui::{Align2, Area, Color32, Frame, Id, Margin, Order, RichText, Stroke, vec2};
+use std::path::PathBuf;
 
 /// Seconds that a notice stays.
 const STAY: f64 = 7.0;
@@ -16,12 +17,18 @@ const MOST: usize = 5;
 pub enum Offer {
     /// Take pictures back from the trash.
     Restore(Vec<PictureId>),
+    /// Start from this picture.
+    Start(PathBuf),
+    /// Go back to the mask.
+    Mask,
 }
 
 impl Offer {
     fn text(&self) -> &'static str {
         match self {
             Self::Restore(_) => "Restore",
+            Self::Start(_) => "Start from it",
+            Self::Mask => "Back to it",
         }
     }
 }
@@ -100,26 +107,31 @@ impl App {
                 let frame = Frame::new().fill(theme::RAISED).stroke(Stroke::new(1.0, edge)).corner_radius(theme::ROUND);
                 let shadow =
                     egui::Shadow { offset: [0, 4], blur: 16, spread: 0, color: Color32::from_black_alpha(110) };
-                frame.shadow(shadow).inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| {
-                    ui.horizontal_top(|ui| {
-                        let offer = toast.offer.as_ref();
-                        let room = if offer.is_some() { 124.0 } else { 40.0 };
-                        let ink = if toast.error { theme::TROUBLE } else { theme::TEXT };
-                        ui.vertical(|ui| {
-                            ui.set_width(332.0 - room);
-                            ui.add_space(4.0);
-                            ui.add(egui::Label::new(RichText::new(&toast.text).color(ink)).wrap());
-                            ui.add_space(4.0);
+                let frame = frame.shadow(shadow).inner_margin(Margin::symmetric(14, 10));
+                // An older message may go between press and release.
+                let own = egui::UiBuilder::new().scope_id(Id::unique(("message", toast.number)));
+                ui.scope_builder(own, |ui| {
+                    frame.show(ui, |ui| {
+                        ui.horizontal_top(|ui| {
+                            let offer = toast.offer.as_ref();
+                            let room = if offer.is_some() { 124.0 } else { 40.0 };
+                            let ink = if toast.error { theme::TROUBLE } else { theme::TEXT };
+                            ui.vertical(|ui| {
+                                ui.set_width(332.0 - room);
+                                ui.add_space(4.0);
+                                ui.add(egui::Label::new(RichText::new(&toast.text).color(ink)).wrap());
+                                ui.add_space(4.0);
+                            });
+                            if let Some(offer) = offer
+                                && ui.button(RichText::new(offer.text()).color(theme::EMBER_BRIGHT)).clicked()
+                            {
+                                accepted = Some((toast.number, offer.clone()));
+                            }
+                            if icons::button(ui, Icon::Close, "Dismiss").clicked() {
+                                gone = Some(toast.number);
+                            }
                         });
-                        if let Some(offer) = offer
-                            && ui.button(RichText::new(offer.text()).color(theme::EMBER_BRIGHT)).clicked()
-                        {
-                            accepted = Some((toast.number, offer.clone()));
-                        }
-                        if icons::button(ui, Icon::Close, "Dismiss").clicked() {
-                            gone = Some(toast.number);
-                        }
-                    });
+                    })
                 });
             }
         });
@@ -127,6 +139,8 @@ impl App {
             gone = Some(number);
             match offer {
                 Offer::Restore(ids) => ids.into_iter().for_each(|id| self.link.send(Request::Restore { id })),
+                Offer::Start(path) => self.link.send(Request::Start { path }),
+                Offer::Mask => self.return_to_canvas(),
             }
         }
         if let Some(number) = gone {

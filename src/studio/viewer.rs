@@ -112,7 +112,7 @@ impl App {
             });
         });
         ui.add_space(8.0);
-        let room = ui.available_height() - 132.0;
+        let room = ui.available_height() - 174.0;
         ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, false]).show(ui, |ui| {
             self.recipe_ui(ui, entry);
         });
@@ -125,17 +125,20 @@ impl App {
             if ui.add_sized(half, Button::new("Use settings")).clicked() {
                 self.use_settings(id);
             }
-            let export = ui.add_sized(half, Button::new("Export…"));
-            egui::Popup::menu(&export).show(|ui| self.formats_ui(ui, vec![id]));
+            if ui.add_sized(half, Button::new("Use as start")).clicked() {
+                self.start_from(id);
+            }
         });
         ui.horizontal(|ui| {
+            let export = ui.add_sized(half, Button::new("Export…"));
+            egui::Popup::menu(&export).show(|ui| self.formats_ui(ui, vec![id]));
             if ui.add_sized(half, Button::new("Compare")).clicked() {
                 self.compare(vec![id]);
             }
-            if ui.add_sized(half, Button::new("Move to trash")).clicked() {
-                self.trash(vec![id]);
-            }
         });
+        if ui.add_sized(vec2(ui.available_width(), 34.0), Button::new("Move to trash")).clicked() {
+            self.trash(vec![id]);
+        }
     }
 
     fn recipe_ui(&mut self, ui: &mut Ui, entry: &Entry) {

@@ -178,6 +178,9 @@ impl App {
         if ui.button("Use settings").clicked() {
             self.use_settings(id);
         }
+        if ui.button("Use as start").clicked() {
+            self.start_from(id);
+        }
         if ui.button("More like this").clicked() {
             self.more_like(id);
         }

@@ -42,6 +42,40 @@ pub struct Pair {
     pub passed_over: bool,
 }
 
+/// A choice with both pictures as the library holds them.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// The better picture.
+    pub winner: Entry,
+    /// The other one.
+    pub loser: Entry,
+    /// How much it counts; 1 = a comparison that the person made.
+    pub weight: f64,
+    /// Whether the loser was only passed over.
+    pub passed_over: bool,
+}
+
+/// All choices that a library tells of; pictures in the trash were judged all the same.
+///
+/// # Errors
+/// When the library does not answer.
+pub fn chosen(library: &Library) -> Result<Vec<Chosen>> {
+    let entries = everything(library)?;
+    let by_id: HashMap<PictureId, &Entry> = entries.iter().map(|e| (e.id, e)).collect();
+    let whole = |c: Plain| {
+        let (winner, loser) = (*by_id.get(&c.winner)?, *by_id.get(&c.loser)?);
+        Some(Chosen { winner: winner.clone(), loser: loser.clone(), weight: c.weight, passed_over: c.passed_over })
+    };
+    Ok(choices(&entries, &library.comparisons()?).into_iter().filter_map(whole).collect())
+}
+
+/// Every picture, oldest first, then those in the trash.
+fn everything(library: &Library) -> Result<Vec<Entry>> {
+    let mut entries = library.list(&Query { sort: Sort::Oldest, ..Query::default() })?;
+    entries.extend(library.list(&Query { trashed: true, sort: Sort::Oldest, ..Query::default() })?);
+    Ok(entries)
+}
+
 /// All choices of a library.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -68,9 +102,7 @@ impl Evidence {
     /// # Errors
     /// When the library does not answer.
     pub fn of(library: &Library) -> Result<Self> {
-        let mut entries = library.list(&Query { sort: Sort::Oldest, ..Query::default() })?;
-        // What lies in the trash was judged all the same.
-        entries.extend(library.list(&Query { trashed: true, sort: Sort::Oldest, ..Query::default() })?);
+        let entries = everything(library)?;
         let comparisons = library.comparisons()?;
         let choices = choices(&entries, &comparisons);
         let wanted: BTreeSet<PictureId> = choices.iter().flat_map(|c| [c.winner, c.loser]).collect();

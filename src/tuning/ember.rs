@@ -173,9 +173,9 @@ pub fn write_configs(folder: &Path, tokens: usize, statistics: &LatentStatistics
         sliders,
         vocabulary: vocabulary(),
         native_size: Some(SIDE as u32),
-        steps: Some(8),
+        steps: Some(10),
         cfg_scale: Some(3.0),
-        sampler: Some("euler".into()),
+        sampler: Some("unipc".into()),
         preview: Some(statistics.preview.clone()),
     };
     let value =

@@ -6,6 +6,7 @@ use crate::kernels::cpu::optimizer::{AdamW, Sgd, adamw, sgd, sum_of_squares};
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -202,10 +203,12 @@ impl Optimizer {
             match c.kind {
                 OptimizerKind::Muon if let Some(size) = muon::matrix(name, shape) => {
                     let step = muon::direction(gradient, mean, size);
-                    for ((w, a), s) in weight.iter_mut().zip(average).zip(step) {
+                    let ema = constants.ema;
+                    let moved = weight.par_iter_mut().zip(average).zip(&step).with_min_len(16 << 10);
+                    moved.for_each(|((w, a), s)| {
                         *w -= lr * (s + weight_decay * *w);
-                        *a = constants.ema * *a + (1.0 - constants.ema) * *w;
-                    }
+                        *a = ema * *a + (1.0 - ema) * *w;
+                    });
                 }
                 OptimizerKind::AdamW | OptimizerKind::Muon => {
                     adamw(weight, gradient, mean, square, average, &AdamW { weight_decay, ..constants });

@@ -4,6 +4,7 @@
 //! cores that cost a quarter of the time.
 
 use super::optimizer::Optimizer;
+use crate::kernels::cpu::half::{self, HalfProducts};
 use crate::kernels::on_cpu;
 use crate::{Error, Result};
 use burn::module::Module;
@@ -70,7 +71,12 @@ impl<M: Module + Sync> Shards<M> {
         let done: Vec<Result<(M, f32, Gradients)>> = if self.pools.is_empty() {
             copies.into_iter().enumerate().map(|(i, copy)| one(copy, i)).collect()
         } else {
-            let one = &one;
+            // The pools' threads work for this one.
+            let half = half::allowed();
+            let one = &|copy, i| {
+                let _half = half.then(HalfProducts::allow);
+                one(copy, i)
+            };
             std::thread::scope(|scope| {
                 let threads: Vec<_> = (copies.into_iter().zip(&self.pools).enumerate())
                     .map(|(i, (copy, pool))| scope.spawn(move || pool.install(|| one(copy, i))))

@@ -4,13 +4,14 @@ use super::desk::{Desk, Token};
 use super::guard::{give_up, guarded};
 use super::keeper::Errand;
 use super::pace::Pace;
+use super::teach::{Pupil, is_lesson};
 use super::walls::Work;
 use super::{Event, JobId, Outbox};
-use crate::pipeline::device::{DeviceChoice, select};
+use crate::pipeline::device::{Chosen, DeviceChoice, select};
 use crate::pipeline::{Pipeline, locate_model};
 use crate::recipe::Recipe;
-use crate::{ErrorKind, Result};
-use burn::tensor::Device;
+use crate::tuning::lesson::Lesson;
+use crate::{Error, ErrorKind};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -28,6 +29,15 @@ pub enum Order {
         /// What to make.
         work: Work,
         /// Cancels it.
+        token: Token,
+    },
+    /// Teach.
+    Teach {
+        /// The job.
+        job: JobId,
+        /// What is to be taught.
+        lesson: Box<Lesson>,
+        /// Stops it.
         token: Token,
     },
     /// A quick look.
@@ -49,6 +59,7 @@ pub enum Order {
 pub(super) enum Task {
     Load { name: String, number: u64 },
     Job(Job),
+    Lesson(Pupil),
 }
 
 pub(super) struct Job {
@@ -81,12 +92,14 @@ pub struct Compute {
     errands: Sender<Errand>,
     pub(super) desk: Arc<Desk>,
     choice: DeviceChoice,
-    device: Option<(Device, String)>,
+    pub(super) device: Option<Chosen>,
     queue: VecDeque<Task>,
     /// A job or a load is under way.
     busy: bool,
     /// Jobs under way: 0 or 1.
     jobs_running: usize,
+    /// A lesson is under way; it gives way to everything but another lesson.
+    teaching: bool,
     pub(super) wish: Option<Wish>,
     loads_asked: u64,
     pub(super) loads_done: u64,
@@ -115,6 +128,7 @@ impl Compute {
             queue: VecDeque::new(),
             busy: false,
             jobs_running: 0,
+            teaching: false,
             wish: None,
             loads_asked: 0,
             loads_done: 0,
@@ -141,16 +155,33 @@ impl Compute {
                 }
                 continue;
             };
-            (self.busy, self.jobs_running) = (true, usize::from(matches!(task, Task::Job(_))));
-            match task {
-                Task::Load { name, number } => self.load(&name, number),
-                Task::Job(job) => self.run_job(job),
-            }
-            (self.busy, self.jobs_running) = (false, 0);
+            self.run_task(task);
         }
         // Of what still waits, everything is cancelled now.
         self.sweep();
         self.hand_over(Errand::Stop);
+    }
+
+    pub(super) fn run_task(&mut self, task: Task) {
+        if let Task::Lesson(pupil) = task {
+            self.teaching = true;
+            self.run_lesson(pupil);
+            self.teaching = false;
+            return;
+        }
+        (self.busy, self.jobs_running) = (true, usize::from(matches!(task, Task::Job(_))));
+        match task {
+            Task::Load { name, number } => self.load(&name, number),
+            Task::Job(job) => self.run_job(job),
+            Task::Lesson(_) => {}
+        }
+        (self.busy, self.jobs_running) = (false, 0);
+    }
+
+    /// The next task that a lesson gives way to.
+    pub(super) fn next_beside_lessons(&mut self) -> Option<Task> {
+        let at = self.queue.iter().position(|task| !is_lesson(task))?;
+        self.queue.remove(at)
     }
 
     /// Takes in what was asked meanwhile, without waiting. Called between two steps, too.
@@ -179,6 +210,14 @@ impl Compute {
                 }
                 self.queue.push_back(Task::Job(Job { job, work, token }));
             }
+            Order::Teach { job, lesson, token } => {
+                let waiting = self.queue.iter().filter(|task| !matches!(task, Task::Load { .. })).count();
+                if self.busy || self.teaching || !self.queue.is_empty() {
+                    let ahead = waiting + self.jobs_running + usize::from(self.teaching);
+                    self.out.say(Event::Queued { job, ahead });
+                }
+                self.queue.push_back(Task::Lesson(Pupil { job, lesson, token }));
+            }
             Order::Preview { job, recipe, token, number } => {
                 let wish = Wish { job, recipe, token, number, after_load: self.loads_asked };
                 if let Some(older) = self.wish.replace(wish) {
@@ -193,7 +232,7 @@ impl Compute {
     fn sweep(&mut self) {
         let (out, desk) = (&self.out, &self.desk);
         self.queue.retain(|task| match task {
-            Task::Job(Job { job, token, .. }) if token.is_cancelled() => {
+            Task::Job(Job { job, token, .. }) | Task::Lesson(Pupil { job, token, .. }) if token.is_cancelled() => {
                 desk.forget(*job);
                 out.say(Event::JobCancelled { job: *job });
                 false
@@ -222,16 +261,16 @@ impl Compute {
         let begun = Instant::now();
         self.out.say(Event::ModelLoading { name: name.into(), progress: 0.0 });
         let result = guarded("Loading the model", || {
-            let (device, words) = self.device()?;
+            let chosen = self.device();
             let path = locate_model(name)?;
-            let pipeline = Pipeline::load_on(&path, &device, &mut |progress| {
+            let pipeline = Pipeline::load_on(&path, &chosen.device, &mut |progress| {
                 self.out.say(Event::ModelLoading { name: name.into(), progress });
                 self.take_in();
                 if self.desk.is_stopped() {
                     give_up();
                 }
             })?;
-            Ok((pipeline, words))
+            Ok((pipeline, chosen.name))
         });
         self.loads_done = number;
         match result {
@@ -250,22 +289,30 @@ impl Compute {
         }
     }
 
-    /// The device, chosen at the first need, and its name in words. The CPU stands in for one that is not there.
-    fn device(&mut self) -> Result<(Device, String)> {
-        if let Some(device) = &self.device {
-            return Ok(device.clone());
+    /// The device, chosen at the first need. The CPU stands in for one that is not there.
+    fn device(&mut self) -> Chosen {
+        if let Some(chosen) = &self.device {
+            return chosen.clone();
         }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let cpu = format!("CPU, {threads} threads");
-        let chosen = match guarded("Starting the device", || select(self.choice)) {
-            Ok(device) if self.choice == DeviceChoice::Gpu => (device, "GPU".into()),
-            Ok(device) => (device, cpu),
-            Err(error) => {
-                let device = select(DeviceChoice::Cpu)?;
-                self.out.say(Event::Notice { message: format!("{} Computing on the CPU now.", error.message) });
-                (device, cpu)
-            }
-        };
-        Ok(self.device.insert(chosen).clone())
+        let chosen = guarded("Starting the device", || select(&self.choice)).unwrap_or_else(|error| Chosen {
+            notice: Some(format!("{} Computing on the CPU now.", error.message)),
+            ..Chosen::cpu()
+        });
+        if let Some(message) = &chosen.notice {
+            self.out.say(Event::Notice { message: message.clone() });
+        }
+        self.device.insert(chosen).clone()
+    }
+
+    /// After a fault of a device that can fail: loads the model onto the CPU and says so. False where there is nothing to fall
+    /// back from, or to.
+    pub(super) fn fall_back(&mut self, why: &Error) -> bool {
+        let Some(chosen) = self.device.take_if(|chosen| chosen.can_fail()) else { return false };
+        let Some(name) = self.loaded.as_ref().map(|loaded| loaded.name.clone()) else { return false };
+        self.choice = DeviceChoice::Cpu;
+        let message = format!("{} no longer computes ({}); going on with the CPU.", chosen.name, why.message);
+        self.out.say(Event::Notice { message });
+        self.load(&name, self.loads_done);
+        self.loaded.is_some()
     }
 }

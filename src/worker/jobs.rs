@@ -29,7 +29,7 @@ impl Compute {
     }
 
     fn make(&mut self, job: &mut Job) -> Result<()> {
-        let (pipeline, model) = self.model()?;
+        let (mut pipeline, model) = self.model()?;
         let asked = job.work.asked();
         let stranger = asked.iter().find(|r| !r.model.hash.is_empty() && r.model.hash != model.hash);
         if let Some(recipe) = stranger {
@@ -57,7 +57,16 @@ impl Compute {
         let plan = Plan::new(&recipes);
         for (index, (recipe, note)) in recipes.iter().zip(notes).enumerate() {
             self.between_steps(&job.token)?;
-            let picture = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline))?;
+            let mut made = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline));
+            // A GPU that vanished or a lent device that is gone costs time, not the picture.
+            if let Err(error) = &made
+                && error.kind == ErrorKind::Failed
+                && self.fall_back(error)
+            {
+                pipeline = self.model()?.0;
+                made = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline));
+            }
+            let picture = made?;
             self.hand_over(Errand::Save { job: job.job, index: index as u32, picture: Arc::new(picture), note });
         }
         Ok(())
@@ -140,7 +149,7 @@ impl Compute {
     }
 
     /// The model in use, and how a Recipe names it.
-    fn model(&self) -> Result<(Rc<Pipeline>, ModelRef)> {
+    pub(super) fn model(&self) -> Result<(Rc<Pipeline>, ModelRef)> {
         let Some(loaded) = &self.loaded else {
             return Err(Error::failed(format!(
                 "There is no model to draw with; choose one that can be loaded. {}",
@@ -152,7 +161,8 @@ impl Compute {
     }
 }
 
-fn ended(job: JobId, error: Error) -> Event {
+/// What is said of a job that ended early.
+pub(super) fn ended(job: JobId, error: Error) -> Event {
     match error.kind {
         ErrorKind::Cancelled => Event::JobCancelled { job },
         ErrorKind::Usage | ErrorKind::Failed => Event::JobFailed { job, message: error.message },

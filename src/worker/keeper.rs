@@ -4,13 +4,13 @@ use super::guard::guarded;
 use super::opinions::Pairs;
 pub use super::opinions::{Note, Side};
 use super::{Event, JobId, Outbox, Request};
-use crate::library::{ExportFormat, Library, PictureId, metadata};
+use crate::library::{ExportFormat, Library, PictureId};
 use crate::recipe::Picture;
 use crate::taste::Taste;
 use crate::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -188,7 +188,6 @@ impl Keeper {
                 self.out.say(Event::Compared { winner, loser });
                 return Ok(());
             }
-            Request::ReadRecipe { path } => return self.read_recipe(path),
             Request::Judge { job, pair, choice } => return self.judge(job, pair, choice),
             Request::Forget => return self.forget(),
             Request::Taste => {
@@ -225,11 +224,18 @@ impl Keeper {
             Request::SetTags { id, tags } => self.library()?.set_tags(id, &tags).map(|()| id)?,
             Request::Delete { id } => self.library()?.delete(id).map(|()| id)?,
             Request::Restore { id } => self.library()?.restore(id).map(|()| id)?,
-            // These are for the other thread and never come here.
-            Request::LoadModel { .. }
+            // These are for the other threads and never come here.
+            Request::LookInto { .. }
+            | Request::Start { .. }
+            | Request::LookAtStart { .. }
+            | Request::KeepMask { .. }
+            | Request::InspectModel { .. }
+            | Request::LoadModel { .. }
             | Request::Generate { .. }
             | Request::Wall { .. }
             | Request::Trial { .. }
+            | Request::Teach { .. }
+            | Request::Clerk(_)
             | Request::Preview { .. }
             | Request::Cancel { .. }
             | Request::CancelAll
@@ -238,13 +244,6 @@ impl Keeper {
         self.taste = None;
         let entry = self.library()?.get(changed)?;
         self.out.say(Event::Changed { entry });
-        Ok(())
-    }
-
-    fn read_recipe(&self, path: PathBuf) -> Result<()> {
-        let found = metadata::read_file(&path)?;
-        let recipe = found.recipe.ok_or_else(|| no_recipe(&path))?;
-        self.out.say(Event::RecipeRead { path, recipe: Box::new(recipe), exact: found.exact });
         Ok(())
     }
 
@@ -301,11 +300,4 @@ impl Keeper {
         }
         Ok(())
     }
-}
-
-fn no_recipe(path: &Path) -> Error {
-    Error::failed(format!(
-        "{} holds no recipe; only pictures that Kiln or AUTOMATIC1111 wrote, and nobody changed, do.",
-        path.display()
-    ))
 }

@@ -1,9 +1,13 @@
 //! What a front end asks of the worker, and what the worker tells it.
 
+use super::clerk::{Clerical, Filed};
+use super::teach::News;
+use crate::insight::card::Card;
 use crate::library::{Entry, ExportFormat, PictureId, Query, Thumbnail};
 use crate::pipeline::{ModelInfo, PreviewImage};
-use crate::recipe::{Picture, Recipe};
+use crate::recipe::{MaskRef, Picture, Recipe};
 use crate::taste::{Proof, Summary, Why, Wish};
+use crate::tuning::lesson::Lesson;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +23,21 @@ pub enum Choice {
     Right,
     /// Neither is.
     Neither,
+}
+
+/// A picture to start from, as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartLook {
+    /// Width of the whole picture, pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// The picture, no larger than asked for.
+    pub image: PreviewImage,
+    /// Greys of its mask at the size of `image`, row by row: 255 may change, 0 stays.
+    pub mask: Option<Vec<u8>>,
+    /// Why its mask cannot be read, where that is so.
+    pub mask_trouble: Option<String>,
 }
 
 /// A wish. None of them is answered by waiting: the answers are [`Event`]s.
@@ -54,6 +73,17 @@ pub enum Request {
         /// What to make pairs of; `count` of each is a number of pairs.
         wishes: Vec<Wish>,
     },
+    /// Teach the model from a folder of pictures; [`Event::Lesson`] tells how it goes. Pictures and quick looks that are asked
+    /// for meanwhile are made between two of its steps, in full precision. [`Request::Cancel`] stops it within a step (or after
+    /// the pictures that are just being made) and keeps what is needed to go on.
+    Teach {
+        /// The job.
+        job: JobId,
+        /// What is to be taught.
+        lesson: Box<Lesson>,
+    },
+    /// Ask for something about folders of pictures or adapters.
+    Clerk(Clerical),
     /// Answer a pair of a blind test.
     Judge {
         /// The job that made it.
@@ -160,12 +190,44 @@ pub enum Request {
         /// PNG, JPEG, WebP or TIFF.
         format: ExportFormat,
     },
-    /// Read the Recipe inside a picture file.
-    ReadRecipe {
+    /// Look into a file or folder that was dropped: answered by [`Event::RecipeRead`] where it holds settings, by
+    /// [`Event::StartFound`] where it is another picture, by [`Event::ModelInspected`] where it is a model, by
+    /// [`Event::AdapterFound`] or [`Event::FolderFound`].
+    LookInto {
         /// The file.
         path: PathBuf,
     },
-    /// End both threads once the present step is over.
+    /// Take a picture as the one to start from.
+    Start {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Ask how a start looks.
+    LookAtStart {
+        /// The picture's file.
+        source: PathBuf,
+        /// The mask's file, if there is one.
+        mask: Option<PathBuf>,
+        /// Longest side of the answer, pixels.
+        side: u32,
+    },
+    /// Keep a painted mask in the library's folder.
+    KeepMask {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// `width * height` greys, row by row: 255 may change, 0 stays.
+        greys: Vec<u8>,
+    },
+    /// Ask what a model is, without loading it.
+    InspectModel {
+        /// `ember` or a path.
+        name: String,
+        /// Whether it is to be opened; comes back with the answer.
+        open: bool,
+    },
+    /// End all threads once the present step is over.
     Shutdown,
 }
 
@@ -323,6 +385,15 @@ pub enum Event {
         /// What blind tests proved.
         proof: Proof,
     },
+    /// How a lesson goes.
+    Lesson {
+        /// The job.
+        job: JobId,
+        /// What is new.
+        news: News,
+    },
+    /// An answer about folders of pictures or adapters.
+    Filed(Filed),
     /// Why a picture stands where it does in the person's taste: the answer to [`Request::Why`], and told by itself of
     /// pictures that taste chose.
     Why {
@@ -357,7 +428,7 @@ pub enum Event {
         /// Where.
         paths: Vec<PathBuf>,
     },
-    /// The answer to [`Request::ReadRecipe`].
+    /// A file that [`Request::LookInto`] named holds settings.
     RecipeRead {
         /// The file.
         path: PathBuf,
@@ -365,6 +436,50 @@ pub enum Event {
         recipe: Box<Recipe>,
         /// Whether Kiln wrote it, so that it gives the same picture again.
         exact: bool,
+    },
+    /// A folder without a model was looked into: pictures, perhaps.
+    FolderFound {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A LoRA adapter was looked into.
+    AdapterFound {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A picture was taken as the one to start from: the answer to [`Request::Start`].
+    StartFound {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of the file.
+        hash: String,
+        /// How it looks.
+        look: Arc<StartLook>,
+    },
+    /// The answer to [`Request::LookAtStart`].
+    StartSeen {
+        /// As asked.
+        source: PathBuf,
+        /// As asked.
+        mask: Option<PathBuf>,
+        /// As asked.
+        side: u32,
+        /// How it looks, or why it cannot be read.
+        look: Result<Arc<StartLook>, String>,
+    },
+    /// The answer to [`Request::KeepMask`].
+    MaskKept {
+        /// As a Recipe names it, or why it could not be kept.
+        mask: Result<MaskRef, String>,
+    },
+    /// The answer to [`Request::InspectModel`].
+    ModelInspected {
+        /// As asked.
+        name: String,
+        /// As asked.
+        open: bool,
+        /// What it is, or why it cannot be used.
+        card: Result<Arc<Card>, String>,
     },
     /// Something to tell the person that is no failure.
     Notice {

@@ -1,6 +1,7 @@
 //! The worker as a front end meets it, with a tiny model.
 
 mod jobs;
+mod lessons;
 mod tastes;
 mod troubles;
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel, UniPCMultistepScheduler
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -35,6 +35,8 @@ def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, si
         unet.load_lora_adapter(load_file(lora), prefix="unet")
     vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32).eval()
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(folder, subfolder="scheduler")
+    if kiln["sampler"] == "unipc":
+        scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=scheduler.config.shift)
     length = text.config.max_position_embeddings
     ids = tokenizer([negative, prompt], padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
     words = text(ids).last_hidden_state

@@ -54,6 +54,17 @@ def autoencoder(name, **config):
           {"mean": moments.mean, "logvar": moments.logvar, "picture": model.decode(z).sample})
 
 
+def tiled(name, **config):
+    """Larger than its tiles, and not a multiple of them."""
+    model = randomise(AutoencoderKL(
+        down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2, sample_size=16, **config))
+    model.enable_tiling()
+    x, z = torch.rand(1, 3, 40, 26) * 2 - 1, torch.randn(1, config["latent_channels"], 20, 13)
+    moments = model.encode(x).latent_dist
+    write(name, "autoencoder_kl", model, model.config, {"x": x, "z": z},
+          {"mean": moments.mean, "std": moments.std, "picture": model.decode(z).sample})
+
+
 def tiny(name, **config):
     model = randomise(AutoencoderTiny(**config))
     down = 2 ** (len(config["num_encoder_blocks"]) - 1)
@@ -128,3 +139,4 @@ with torch.no_grad():
     for name, act in [("tiny_relu", "relu"), ("tiny_silu", "silu")]:
         tiny(name, encoder_block_out_channels=(6, 6, 6), decoder_block_out_channels=(6, 6, 6), latent_channels=4,
              num_encoder_blocks=(1, 2, 1), num_decoder_blocks=(2, 1, 1), act_fn=act)
+    tiled("vae_tiled", block_out_channels=[8, 16], layers_per_block=1, latent_channels=4, norm_num_groups=4)

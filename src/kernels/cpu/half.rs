@@ -7,7 +7,8 @@ use super::matrix::Mat;
 use super::simd;
 use super::spare::Buffer;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::marker::PhantomData;
 
 /// Rows of a block of results that stays in registers.
 const ROWS: usize = 8;
@@ -18,29 +19,32 @@ const WIDE: usize = 3 * LANES;
 /// Pairs of factors summed before the result is written: what a block reads of `b` then stays in the second-level cache.
 const PAIRS: usize = 512;
 
-static HOLDERS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static HOLDERS: Cell<usize> = const { Cell::new(0) };
+}
 
-/// While one of these lives, training products may round their factors to 16 bits.
+/// While one of these lives, products that its thread asks for may round their factors to 16 bits. Pictures that another
+/// thread makes meanwhile stay exact.
 #[derive(Debug)]
-pub struct HalfProducts(());
+pub struct HalfProducts(PhantomData<*const ()>);
 
 impl HalfProducts {
-    /// Allows it, in the whole process.
+    /// Allows it, on this thread.
     pub fn allow() -> Self {
-        HOLDERS.fetch_add(1, Ordering::Relaxed);
-        Self(())
+        HOLDERS.set(HOLDERS.get() + 1);
+        Self(PhantomData)
     }
 }
 
 impl Drop for HalfProducts {
     fn drop(&mut self) {
-        HOLDERS.fetch_sub(1, Ordering::Relaxed);
+        HOLDERS.set(HOLDERS.get() - 1);
     }
 }
 
-/// Whether anyone holds [`HalfProducts`], that is, whether something trains.
+/// Whether this thread holds [`HalfProducts`], that is, whether it trains.
 pub fn allowed() -> bool {
-    HOLDERS.load(Ordering::Relaxed) > 0
+    HOLDERS.get() > 0
 }
 
 /// Whether products are to be done here: allowed, and the processor can.

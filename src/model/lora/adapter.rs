@@ -69,10 +69,7 @@ impl Adapter {
                 continue;
             };
             if role == Role::Dora {
-                return Err(Error::failed(format!(
-                    "{} is a DoRA ({key}), which Kiln cannot apply; use the plain LoRA of the same training.",
-                    path.display()
-                )));
+                return Err(dora(path, key));
             }
             let Some((shape, values)) = weights.tensor(key)? else { continue };
             let tensor = (shape.to_vec(), values);
@@ -100,13 +97,30 @@ impl Adapter {
             corrections.insert((part, layer), correction);
         }
         if corrections.is_empty() {
-            return Err(Error::failed(format!(
-                "{} holds no LoRA: none of its {} keys is one of kohya's or PEFT's. Choose an adapter, or load it as a model.",
-                path.display(),
-                unknown.len()
-            )));
+            return Err(no_lora(path, unknown.len()));
         }
         Ok(Self { name, corrections, unknown })
+    }
+
+    /// Smallest and largest rank and the number of layers, from the file's header alone.
+    ///
+    /// # Errors
+    /// When the file is damaged or holds no LoRA that Kiln can apply.
+    pub fn glance(path: &Path) -> Result<((usize, usize), usize)> {
+        let weights = Weights::open(path)?;
+        let (mut ranks, mut keys) = (Vec::new(), 0);
+        for key in weights.keys() {
+            keys += 1;
+            match parse(key) {
+                Some((.., Role::Dora)) => return Err(dora(path, key)),
+                Some((.., Role::Down)) => ranks.extend(weights.shape(key).and_then(|shape| shape.first().copied())),
+                _ => {}
+            }
+        }
+        match (ranks.iter().min(), ranks.iter().max()) {
+            (Some(low), Some(high)) => Ok(((*low, *high), ranks.len())),
+            _ => Err(no_lora(path, keys)),
+        }
     }
 
     /// Smallest and largest rank.
@@ -114,6 +128,20 @@ impl Adapter {
         let ranks = || self.corrections.values().map(|c| c.rank);
         (ranks().min().unwrap_or(0), ranks().max().unwrap_or(0))
     }
+}
+
+fn dora(path: &Path, key: &str) -> Error {
+    Error::failed(format!(
+        "{} is a DoRA ({key}), which Kiln cannot apply; use the plain LoRA of the same training.",
+        path.display()
+    ))
+}
+
+fn no_lora(path: &Path, keys: usize) -> Error {
+    Error::failed(format!(
+        "{} holds no LoRA: none of its {keys} keys is one of kohya's or PEFT's. Choose an adapter, or load it as a model.",
+        path.display()
+    ))
 }
 
 fn wrong(path: &Path, layer: &str, what: &str) -> Error {

@@ -31,6 +31,9 @@ pub struct Evidence {
     pub interval: (f32, f32),
     /// Questions that were asked.
     pub questions: usize,
+    /// Held-out choices that the adapter agrees with, of all of them; where choices were learnt from.
+    #[serde(default)]
+    pub agrees: Option<(usize, usize)>,
     /// Whether the whole interval is above zero and the gain is a hundredth at least.
     pub is_gain: bool,
 }
@@ -56,12 +59,24 @@ impl Evidence {
             gain,
             interval,
             questions: n,
+            agrees: None,
             is_gain: gain >= 0.01 && interval.0 > 0.0,
         })
     }
 
-    /// One sentence.
+    /// The same from losses of choices: below the natural logarithm of 2 the adapter makes the better picture likelier.
+    pub fn of_choices(base: &[f32], tuned: &[f32]) -> Option<Self> {
+        let agrees = tuned.iter().filter(|loss| **loss < std::f32::consts::LN_2).count();
+        Self::of(base, tuned).map(|evidence| Self { agrees: Some((agrees, tuned.len())), ..evidence })
+    }
+
+    /// One or two sentences.
     pub fn sentence(&self) -> String {
+        let agrees = self.agrees.map(|(right, all)| format!("It agrees with {right} of {all} held-out choices. "));
+        format!("{}{}", agrees.unwrap_or_default(), self.of_loss())
+    }
+
+    fn of_loss(&self) -> String {
         let percent = |v: f32| format!("{:.1} %", v * 100.0);
         let numbers = format!("{:.4} with the adapter, {:.4} without", self.tuned, self.base);
         let (low, high) = (percent(self.interval.0), percent(self.interval.1));
@@ -70,8 +85,9 @@ impl Evidence {
         } else {
             format!(
                 "No gain: the held-out loss changed by {} (95 % interval of the fall {low} to {high}): {numbers}. \
-                 Try more pictures, other captions or more steps.",
-                percent(-self.gain)
+                 Try more {}, or more steps.",
+                percent(-self.gain),
+                if self.agrees.is_some() { "choices" } else { "pictures, other captions" }
             )
         }
     }
@@ -92,6 +108,9 @@ pub struct Card {
     pub learnt: usize,
     /// Pictures held out.
     pub held_out: usize,
+    /// Choices learnt from and held out, where choices teach.
+    #[serde(default)]
+    pub choices: Option<(usize, usize)>,
     /// The captions that occur most, with their numbers.
     pub captions: Vec<(String, usize)>,
     /// How it was trained.

@@ -2,7 +2,8 @@
 
 use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
 use super::captions::Drafter;
-use super::gather::{Duplicates, LeftOut, Source, decode, gather};
+use super::choices::Pair;
+use super::gather::{Duplicates, LeftOut, decode, gather};
 use super::settings::Settings;
 use crate::corpus::rng::Rng;
 use crate::library::write_unless_taken;
@@ -43,13 +44,17 @@ impl Example {
     }
 }
 
-/// What a folder became.
+/// What a folder or a library's choices became.
 #[derive(Debug)]
 pub struct Dataset {
     /// Pictures that are learnt from.
     pub learnt: Vec<Example>,
     /// Pictures that are only asked about.
     pub held_out: Vec<Example>,
+    /// Choices among those that are learnt from; none where pictures teach by themselves.
+    pub pairs: Vec<Pair>,
+    /// Choices among those that are only asked about.
+    pub held_out_pairs: Vec<Pair>,
     /// Files that are not used, and why.
     pub left_out: Vec<LeftOut>,
     /// What the person should know, in sentences.
@@ -127,7 +132,14 @@ pub fn prepare(
         };
         silent += usize::from(caption.is_empty());
         hash.update(format!("{} {caption:?} {} {size:?}\n", picture.hash, source.repeats));
-        examples.push(encoded(pipeline, settings, source, caption, (rgb, size), &picture.hash)?);
+        examples.push(encoded(
+            pipeline,
+            settings,
+            (&source.path, source.repeats),
+            caption,
+            (rgb, size),
+            &picture.hash,
+        )?);
     }
     if examples.is_empty() {
         let first = left_out.first().map(|l| format!(" {}: {}.", l.path.display(), l.why)).unwrap_or_default();
@@ -156,14 +168,14 @@ pub fn prepare(
             "With fewer than {FEWEST_FOR_PROOF} pictures none can be held out, so there will be no proof of a gain; more pictures give one."
         ));
     }
-    Ok(Dataset { learnt, held_out, left_out, notices, hash })
+    Ok(Dataset { learnt, held_out, pairs: Vec::new(), held_out_pairs: Vec::new(), left_out, notices, hash })
 }
 
 /// The latents of one picture.
-fn encoded(
+pub(super) fn encoded(
     pipeline: &Pipeline,
     settings: &Settings,
-    source: &Source,
+    (path, repeats): (&Path, u32),
     caption: String,
     (rgb, size): (Vec<u8>, (u32, u32)),
     hash: &str,
@@ -185,7 +197,7 @@ fn encoded(
         latents.push(latent.iter().map(|v| f16::from_f32(*v)).collect::<Vec<f16>>());
     }
     let size = pipeline.latent_size(size.0, size.1);
-    Ok(Example { path: source.path.clone(), caption, size, latents, repeats: source.repeats })
+    Ok(Example { path: path.into(), caption, size, latents, repeats })
 }
 
 /// Some pictures held out by the seed, never more than a half.

@@ -1,13 +1,15 @@
-//! The same questions before and after: held-out pictures at fixed noise.
+//! The same questions before and after: held-out pictures, or held-out choices between two, at fixed noise.
 
-use super::dataset::Example;
-use super::losses::{Part, errors};
+use super::choices::Pair;
+use super::dataset::{Dataset, Example};
+use super::losses::{Part, errors, preference_losses};
 use super::objective::Objective;
 use super::settings::LARGE;
 use crate::model::unet::Unet;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
 use crate::{Error, Result};
+use burn::tensor::Tensor;
 
 /// Questions about one picture, at even noise levels.
 const DRAWS: usize = 8;
@@ -16,11 +18,19 @@ const MOST: [usize; 2] = [256, 16];
 /// Pictures that are asked about at once.
 const AT_ONCE: usize = 8;
 
-/// Fixed questions about the held-out pictures.
+/// What the checkpoint alone answers about choices.
+struct Rivals {
+    /// Its errors, part by part.
+    base: Vec<Vec<f32>>,
+    beta: f32,
+}
+
+/// Fixed questions about the held-out pictures or choices.
 pub struct Exam {
     parts: Vec<Part>,
     objective: Objective,
-    /// Questions about one picture.
+    rivals: Option<Rivals>,
+    /// Questions about one picture or choice.
     pub draws: usize,
 }
 
@@ -54,7 +64,38 @@ impl Exam {
                 });
             }
         }
-        Ok(Self { parts, objective, draws })
+        Ok(Self { parts, objective, rivals: None, draws })
+    }
+
+    /// About choices: each is one question, whose answer is the loss of Diffusion-DPO over fixed noise levels.
+    ///
+    /// # Errors
+    /// When a prompt cannot be encoded, or the checkpoint gives no answer.
+    pub fn of_choices(data: &Dataset, beta: f32, pipeline: &Pipeline, seed: u64) -> Result<Self> {
+        let objective = Objective::new(pipeline.schedule());
+        let most = MOST[usize::from(pipeline.info().parameters > LARGE)];
+        let draws = (most / data.held_out_pairs.len().max(1) / 2).clamp(1, DRAWS);
+        let mut parts = Vec::new();
+        for (i, Pair { winner, loser, .. }) in data.held_out_pairs.iter().enumerate() {
+            let (winner, loser) = (&data.held_out[*winner], &data.held_out[*loser]);
+            let (w, h) = winner.size;
+            let clean: Vec<Vec<f32>> = [winner, loser].iter().map(|e| e.latent(0).repeat(draws)).collect();
+            let noise = TorchGenerator::new(seed.wrapping_mul(7919).wrapping_add(i as u64)).randn(clean[0].len());
+            let offset = (i as f64 * 0.618_034).fract();
+            let share = |d: usize| if draws == 1 { offset } else { (d as f64 + 0.5) / draws as f64 };
+            let words = [winner, loser].map(|e| pipeline.words_of(&[&e.caption]));
+            let [of_winner, of_loser] = words;
+            parts.push(Part {
+                clean: clean.concat(),
+                noise: noise.repeat(2),
+                levels: (0..2 * draws).map(|d| objective.at(share(d % draws))).collect(),
+                words: Tensor::cat(vec![of_winner?.repeat_dim(0, draws), of_loser?.repeat_dim(0, draws)], 0),
+                shape: [2 * draws, h, w, pipeline.latent_channels()],
+            });
+        }
+        let exam = Self { parts, objective, rivals: None, draws };
+        let base = exam.answers(pipeline.unet(), pipeline, &mut || false)?;
+        Ok(Self { rivals: Some(Rivals { base, beta }), ..exam })
     }
 
     /// Whether there is anything to ask.
@@ -62,19 +103,29 @@ impl Exam {
         self.parts.is_empty()
     }
 
-    /// The weighted squared error of each answer. `stop` is asked between the pictures.
+    /// The weighted squared error of each answer, or the loss of each choice. `stop` is asked between the pictures.
     ///
     /// # Errors
     /// When it was stopped, or the device hands no numbers back.
-    pub fn sit(&self, unet: &Unet, pipeline: &Pipeline, stop: &dyn Fn() -> bool) -> Result<Vec<f32>> {
-        let mut all = Vec::new();
-        for part in &self.parts {
+    pub fn sit(&self, unet: &Unet, pipeline: &Pipeline, stop: &mut dyn FnMut() -> bool) -> Result<Vec<f32>> {
+        let answers = self.answers(unet, pipeline, stop)?;
+        Ok(match &self.rivals {
+            None => answers.concat(),
+            Some(Rivals { base, beta }) => {
+                answers.iter().zip(base).flat_map(|(a, b)| preference_losses(a, b, *beta, self.draws)).collect()
+            }
+        })
+    }
+
+    /// Errors, part by part.
+    fn answers(&self, unet: &Unet, pipeline: &Pipeline, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Vec<f32>>> {
+        let mut ask = |part: &Part| {
             if stop() {
                 return Err(Error::cancelled());
             }
-            all.extend(errors(unet, &self.objective, part, &pipeline.nothing_set(part.shape[0]))?);
-        }
-        Ok(all)
+            errors(unet, &self.objective, part, &pipeline.nothing_set(part.shape[0]))
+        };
+        self.parts.iter().map(&mut ask).collect()
     }
 }
 

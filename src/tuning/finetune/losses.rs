@@ -16,6 +16,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 const PERCEPTUAL: f32 = 0.1;
 /// How much the discriminator's opinion counts beside the squared error.
 const ADVERSARIAL: f32 = 0.02;
+/// How much more it counts that a preferred picture becomes less likely than that the other one becomes likelier.
+const HOLD: f32 = 20.0;
 /// Share of signal from which a guess of the clean latent is worth looking at; below it is the mean of many pictures.
 const CLEAR: f32 = 0.5;
 
@@ -80,9 +82,32 @@ pub fn errors(unet: &Unet, objective: &Objective, part: &Part, told: &UnetCondit
     Ok(values(errors)?.iter().zip(&part.levels).map(|(e, l)| e * l.weight).collect())
 }
 
+/// Squared errors `[n]` of winners less those of losers, of a part that holds first the ones, then the others.
+fn rivalry(errors: &[f32]) -> Vec<f32> {
+    let (winners, losers) = errors.split_at(errors.len() / 2);
+    winners.iter().zip(losers).map(|(w, l)| w - l).collect()
+}
+
+/// The loss of Diffusion-DPO for each pair (Wallace et al. 2023, arXiv:2311.12908, equation 14), from the differences of
+/// [`rivalry`] with and without the adapter; the natural logarithm of 2 where the adapter changes nothing.
+fn preference_loss(tuned: f32, base: f32, beta: f32) -> f32 {
+    let x = 0.5 * beta * (tuned - base);
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// The same for each pair of a part, from the errors of both networks; the mean over `draws` levels in each pair.
+pub(super) fn preference_losses(tuned: &[f32], base: &[f32], beta: f32, draws: usize) -> Vec<f32> {
+    let mean = |errors: &[f32]| -> Vec<f32> {
+        rivalry(errors).chunks(draws.max(1)).map(|c| c.iter().sum::<f32>() / c.len() as f32).collect()
+    };
+    mean(tuned).iter().zip(mean(base)).map(|(t, b)| preference_loss(*t, b, beta)).collect()
+}
+
 /// What a loss needs beside the denoiser.
 pub struct Loss {
     kind: LossKind,
+    /// The denoiser without an adapter and its strictness, where choices teach.
+    reference: Option<(Unet, f32)>,
     objective: Objective,
     told: UnetConditioning,
     decoder: Option<AutoencoderKl>,
@@ -91,11 +116,12 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// For a checkpoint, on its device with gradients. Parts hold up to `batch` pictures.
+    /// For a checkpoint, on its device with gradients. Parts hold up to `batch` pictures; with `beta` they hold choices, first
+    /// the winners, then the losers.
     ///
     /// # Errors
     /// When the checkpoint's autoencoder has no features to compare.
-    pub fn new(kind: LossKind, pipeline: &Pipeline, batch: usize) -> Result<Self> {
+    pub fn new(kind: LossKind, beta: Option<f32>, pipeline: &Pipeline, batch: usize) -> Result<Self> {
         let decoder = match (kind, pipeline.autoencoder()) {
             (LossKind::Perceptual, Autoencoder::Kl(model)) => Some(frozen(model.as_ref())),
             (LossKind::Perceptual, Autoencoder::Tiny(_)) => {
@@ -110,6 +136,7 @@ impl Loss {
         told.class_labels = told.class_labels.map(Tensor::from_inner);
         Ok(Self {
             kind,
+            reference: beta.map(|beta| (pipeline.unet().clone(), beta)),
             objective: Objective::new(pipeline.schedule()),
             told,
             decoder,
@@ -127,6 +154,12 @@ impl Loss {
         let mut told = self.told.clone();
         told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, n));
         let words = Tensor::from_inner(part.words.clone());
+        if let Some((reference, beta)) = &self.reference {
+            let plain = UnetConditioning { class_labels: told.class_labels.clone().map(Tensor::inner), ..told.clone() };
+            let base = errors(reference, &self.objective, part, &plain)?;
+            let a = ask(unet, &self.objective, part, words, &told, &self.device)?;
+            return Ok(self.preferred(a, part, &base, *beta));
+        }
         let a = ask(unet, &self.objective, part, words, &told, &self.device)?;
         let weights: Vec<f32> = part.levels.iter().map(|l| l.weight).collect();
         let squared = (a.answer.clone() - a.target).square() * self.column(weights);
@@ -146,6 +179,24 @@ impl Loss {
             (None, Some(judge)) => loss + adversarial(judge, guess, a.clean, share),
             (None, None) => loss,
         })
+    }
+
+    /// [`preference_loss`] with gradients, as a mean over the part's choices. What makes a winner itself less likely than it was
+    /// counts [`HOLD`] times more (DPO-Positive, Pal et al. 2024, arXiv:2402.13228): without that, the easiest way to prefer is to
+    /// spoil both pictures, and the losers more.
+    fn preferred(&self, a: Answer, part: &Part, base: &[f32], beta: f32) -> Tensor<1> {
+        let n = part.shape[0];
+        let weights = Tensor::<2>::from_data(
+            TensorData::new(part.levels.iter().map(|l| l.weight).collect::<Vec<f32>>(), [n, 1]),
+            &self.device,
+        );
+        let errors = (a.answer - a.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1) * weights;
+        let half = n / 2;
+        let column = |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [half, 1]), &self.device);
+        let winners = errors.clone().narrow(0, 0, half);
+        let rivalry = winners.clone() - errors.narrow(0, half, half) - column(rivalry(base));
+        let spoilt = activation::relu(winners - column(base[..half].to_vec()));
+        activation::softplus((rivalry + spoilt * HOLD) * (0.5 * beta), 1.0).mean()
     }
 
     fn column(&self, values: Vec<f32>) -> Tensor<4> {

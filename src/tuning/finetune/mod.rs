@@ -1,24 +1,30 @@
-//! `kiln finetune`: a LoRA from a person's own pictures, for any checkpoint of the one pipeline, with evidence.
+//! `kiln finetune`: a LoRA from a person's own pictures or ratings, for any checkpoint of the one pipeline, with evidence.
 //!
-//! [`gather`] lists a folder, [`dataset`] makes latents and captions of it and holds some pictures out, [`student`] is what
-//! learns, [`objective`] and [`losses`] say what is made small, [`exam`] asks the same questions before and after, [`run`](mod@run)
-//! is the loop, [`card`] what the adapter's file says of itself.
+//! [`gather`] lists a folder, [`survey`](mod@survey) says beforehand what is in it, [`dataset`] makes latents and captions of it
+//! and holds some pictures out, [`choices`] does the same with choices between pictures, [`student`] is what learns, [`objective`]
+//! and [`losses`] say what is made small, [`exam`] asks the same questions before and after, [`run`](mod@run) is the loop,
+//! [`search`] finds settings for it, [`card`] what the adapter's file says of itself.
 
 pub mod buckets;
 pub mod captions;
 pub mod card;
+pub mod choices;
 pub mod dataset;
 pub mod exam;
 pub mod gather;
 pub mod losses;
 pub mod objective;
 pub mod run;
+pub mod search;
 pub mod settings;
 mod state;
 pub mod student;
+pub mod survey;
 #[cfg(test)]
 mod tests;
 
 pub use card::{Evidence, Outcome};
-pub use run::{Event, Options, run};
-pub use settings::{LossKind, Settings};
+pub use choices::{Choice, Choices, Chosen};
+pub use run::{Event, Lessons, Options, run};
+pub use settings::{LossKind, Preference, Settings};
+pub use state::path_of as state_of;

@@ -1,12 +1,14 @@
 //! The loop: batches, steps, checks on held-out pictures, and the adapter of the best check.
 
 use super::card::{Card, Evidence, NOTE, Outcome, Point};
+use super::choices::{self, Choices, Pair, rewards};
 use super::dataset::{Dataset, Example, Preparing, prepare};
 use super::exam::{Exam, mean};
 use super::gather::LeftOut;
 use super::losses::{Loss, Part};
 use super::objective::Objective;
-use super::settings::{LossKind, Settings};
+use super::search::{Trial, search};
+use super::settings::{LossKind, Preference, Settings};
 use super::state::{self, Course};
 use super::student::Student;
 use crate::corpus::rng::Rng;
@@ -19,8 +21,9 @@ use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
 use crate::tuning::optimizer::{Optimizer, learning_rate};
 use crate::tuning::shards::{Gradients, Shards, add};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use burn::module::Module;
+use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,15 +38,26 @@ const BETTER: f32 = 1e-3;
 /// Captions that the card names.
 const NAMED: usize = 8;
 
+/// What is learnt from.
+#[derive(Debug, Clone)]
+pub enum Lessons {
+    /// A folder of pictures.
+    Pictures(PathBuf),
+    /// Choices between two pictures; `Settings::preference` says how they teach.
+    Choices(Choices),
+}
+
 /// What a run is asked for.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Folder of pictures.
-    pub images: PathBuf,
+    /// What is learnt from.
+    pub lessons: Lessons,
     /// File for the adapter; its state lies beside it.
     pub out: PathBuf,
     /// Everything else that decides the result.
     pub settings: Settings,
+    /// Look for a good learning rate, rank and weight decay first; the settings say where to begin.
+    pub search: bool,
     /// Go on from the state, where there is one.
     pub resume: bool,
     /// Put drafted captions beside the pictures.
@@ -55,6 +69,9 @@ pub struct Options {
 /// What is told while it runs.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// Between two pieces of the work, often: the listener may do other things meanwhile. A cancelled error ends the run as
+    /// [`Options::stop`] does.
+    Between,
     /// Pictures are being made into latents.
     Preparing(Preparing),
     /// They are ready.
@@ -63,6 +80,8 @@ pub enum Event {
         learnt: usize,
         /// Pictures held out.
         held_out: usize,
+        /// Choices learnt from and held out; none where pictures teach by themselves.
+        choices: (usize, usize),
         /// Files that are not used, and why.
         left_out: Vec<LeftOut>,
         /// What the person should know.
@@ -70,6 +89,10 @@ pub enum Event {
         /// Layers that are taught, and the weights of the adapter.
         layers: (usize, usize),
     },
+    /// One of the short runs by which settings are found.
+    Tried(Trial),
+    /// Settings were found.
+    Found(Box<Settings>),
     /// The checkpoint alone was asked about the held-out pictures.
     Base {
         /// Its held-out loss.
@@ -98,7 +121,7 @@ pub enum Event {
 /// Teaches a checkpoint a LoRA and writes it; `observe` hears how it goes, an error of it ends the run.
 ///
 /// # Errors
-/// When the folder has no usable picture, the checkpoint cannot be taught, a state does not fit, the loss runs out of range,
+/// When there is no usable picture or choice, the checkpoint cannot be taught, a state does not fit, the loss runs out of range,
 /// or a file cannot be written.
 pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
     options.settings.check()?;
@@ -106,15 +129,35 @@ pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event
     check_out(&options.out)?;
     let began = Instant::now();
     let mut failure = None;
-    let prepared = prepare(&options.images, pipeline, &options.settings, options.write_captions, &mut |p| {
+    let mut watch = |p| {
         failure = observe(Event::Preparing(p)).err();
         failure.is_none() && !(options.stop)()
-    });
+    };
+    let prepared = match &options.lessons {
+        Lessons::Pictures(folder) => prepare(folder, pipeline, &options.settings, options.write_captions, &mut watch),
+        Lessons::Choices(choices) => choices::prepare(choices, pipeline, &options.settings, &mut watch),
+    };
     let data = match failure {
         Some(failure) => return Err(failure),
         None => prepared?,
     };
-    Run::begin(pipeline, options, data, observe)?.go(began, observe)
+    let data = Arc::new(data);
+    if !options.search {
+        return Run::begin(pipeline, options, data, observe)?.go(began, observe);
+    }
+    let settings = search(pipeline, options, &data, observe)?;
+    observe(Event::Found(Box::new(settings.clone())))?;
+    let found = Options { settings, search: false, ..options.clone() };
+    Run::begin(pipeline, &found, data, observe)?.go(began, observe)
+}
+
+/// Whether a listener wants the run to end.
+fn cancelled(answer: Result<()>) -> Result<bool> {
+    match answer {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind == ErrorKind::Cancelled => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses an output that would fail after minutes of work.
@@ -126,7 +169,7 @@ fn check_out(out: &Path) -> Result<()> {
     crate::library::make_writable_folder(folder)
 }
 
-struct Run<'a> {
+pub(super) struct Run<'a> {
     pipeline: &'a Pipeline,
     options: &'a Options,
     data: Arc<Dataset>,
@@ -140,10 +183,10 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The first matrices, or those of the state.
-    fn begin(
+    pub(super) fn begin(
         pipeline: &'a Pipeline,
         options: &'a Options,
-        data: Dataset,
+        data: Arc<Dataset>,
         observe: &mut dyn FnMut(Event) -> Result<()>,
     ) -> Result<Self> {
         let settings = &options.settings;
@@ -156,11 +199,15 @@ impl<'a> Run<'a> {
         observe(Event::Prepared {
             learnt: data.learnt.len(),
             held_out: data.held_out.len(),
+            choices: (data.pairs.len(), data.held_out_pairs.len()),
             left_out: data.left_out.clone(),
             notices: data.notices.clone(),
             layers: (targets.len(), student.lora.num_params()),
         })?;
-        let exam = Exam::new(&data.held_out, pipeline, settings.seed)?;
+        let exam = match settings.preference {
+            Some(preference) => Exam::of_choices(&data, preference.beta(), pipeline, settings.seed)?,
+            None => Exam::new(&data.held_out, pipeline, settings.seed)?,
+        };
         let mut course = Course {
             base_hash: pipeline.info().hash.clone(),
             data_hash: data.hash.clone(),
@@ -183,22 +230,27 @@ impl<'a> Run<'a> {
                 course.waited = 0;
             }
         } else {
-            course.base = exam.sit(pipeline.unet(), pipeline, &options.stop)?;
+            let mut stop = || (options.stop)() || observe(Event::Between).is_err();
+            course.base = exam.sit(pipeline.unet(), pipeline, &mut stop)?;
         }
         if !exam.is_empty() {
             observe(Event::Base { held_out: mean(&course.base) })?;
         }
-        Ok(Self { pipeline, options, data: Arc::new(data), targets, exam, course, optimizer, student, kept })
+        Ok(Self { pipeline, options, data, targets, exam, course, optimizer, student, kept })
     }
 
-    fn go(mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
+    pub(super) fn go(mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
         let options = self.options;
         let settings = &options.settings;
         let unet = frozen(self.pipeline.unet());
-        let loss = Loss::new(settings.loss, self.pipeline, settings.batch)?;
+        let beta = match settings.preference {
+            Some(Preference::Dpo { beta }) => Some(beta),
+            _ => None,
+        };
+        let loss = Loss::new(settings.loss, beta, self.pipeline, settings.batch.max(2))?;
         let mut shards = Shards::at_least(&self.student, self.pipeline.device(), settings.batch, 2)?;
         let data = self.data.clone();
-        let picker = Picker::new(&data.learnt, self.pipeline);
+        let picker = Picker::new(&data, settings, self.pipeline);
         let every = (settings.steps / 20).clamp(5, 250);
         let (first, started) = (self.optimizer.steps(), Instant::now());
         let (mut reported, mut saved) = (Instant::now(), Instant::now());
@@ -207,7 +259,7 @@ impl<'a> Run<'a> {
         let seconds_before = self.course.seconds;
         while self.optimizer.steps() < settings.steps && !early {
             let step = self.optimizer.steps();
-            if (options.stop)() {
+            if (options.stop)() || cancelled(observe(Event::Between))? {
                 stopped = true;
                 break;
             }
@@ -236,7 +288,7 @@ impl<'a> Run<'a> {
             let norm = self.optimizer.apply(&gradients, rate);
             if !norm.is_finite() || !value.is_finite() {
                 return Err(Error::failed(format!(
-                    "Training ran out of range at step {step}; begin anew with a lower --lr than {}.",
+                    "Training ran out of range at step {step}; begin anew with a lower learning rate (--lr) than {}.",
                     settings.learning_rate
                 )));
             }
@@ -296,7 +348,11 @@ impl<'a> Run<'a> {
         if !self.exam.is_empty() {
             let taught = averaged.apply(self.pipeline.unet(), &self.targets);
             // Not stoppable: a check that is begun is a part of its step.
-            let errors = self.exam.sit(&taught, self.pipeline, &|| false)?;
+            let mut go_on = || {
+                _ = observe(Event::Between);
+                false
+            };
+            let errors = self.exam.sit(&taught, self.pipeline, &mut go_on)?;
             let value = mean(&errors);
             point.held_out = Some(value);
             best = self.course.best.as_ref().is_none_or(|(_, b)| value < mean(b) * (1.0 - BETTER));
@@ -326,6 +382,7 @@ impl<'a> Run<'a> {
         captions.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         captions.truncate(NAMED);
         let best = self.course.best.as_ref();
+        let evidence = if self.options.settings.preference.is_some() { Evidence::of_choices } else { Evidence::of };
         let last = self.course.curve.last().map_or(self.optimizer.steps(), |p| p.step);
         let card = Card {
             kiln: env!("CARGO_PKG_VERSION").into(),
@@ -334,11 +391,12 @@ impl<'a> Run<'a> {
             data_hash: self.data.hash.clone(),
             learnt: self.data.learnt.len(),
             held_out: self.data.held_out.len(),
+            choices: self.options.settings.preference.map(|_| (self.data.pairs.len(), self.data.held_out_pairs.len())),
             captions,
             settings: self.options.settings.clone(),
             step: best.map_or(last, |(step, _)| *step),
             curve: self.course.curve.clone(),
-            evidence: best.and_then(|(_, errors)| Evidence::of(&self.course.base, errors)),
+            evidence: best.and_then(|(_, errors)| evidence(&self.course.base, errors)),
         };
         let text = serde_json::to_string(&card)
             .map_err(|e| Error::failed(format!("The training card could not be written down: {e}.")))?;
@@ -347,7 +405,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Draws pictures of one size, each as often as its folder says.
+/// Draws pictures of one size, each as often as its folder or what won says; or choices between two.
 struct Picker<'a> {
     pipeline: &'a Pipeline,
     objective: Objective,
@@ -355,23 +413,95 @@ struct Picker<'a> {
     /// Indices, each as often as it counts.
     all: Vec<usize>,
     by_size: BTreeMap<(usize, usize), Vec<usize>>,
+    /// Sums of the weights of examples or choices, where they are not alike.
+    shares: Vec<f64>,
+    /// Choices to draw instead of pictures.
+    pairs: &'a [Pair],
 }
 
 impl<'a> Picker<'a> {
-    fn new(examples: &'a [Example], pipeline: &'a Pipeline) -> Self {
+    fn new(data: &'a Dataset, settings: &Settings, pipeline: &'a Pipeline) -> Self {
+        let examples = &data.learnt;
+        let weights: Vec<f64> = match settings.preference {
+            Some(Preference::Dpo { .. }) => data.pairs.iter().map(|p| p.weight).collect(),
+            Some(Preference::Reward) => rewards(examples.len(), &data.pairs),
+            None => Vec::new(),
+        };
+        let sum = |sum: &mut f64, weight: f64| {
+            *sum += weight;
+            Some(*sum)
+        };
+        let shares = weights.into_iter().scan(0.0, sum).collect();
+        let pairs: &[Pair] =
+            if matches!(settings.preference, Some(Preference::Dpo { .. })) { &data.pairs } else { &[] };
         let all: Vec<usize> =
             examples.iter().enumerate().flat_map(|(i, e)| std::iter::repeat_n(i, e.repeats as usize)).collect();
         let mut by_size: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         all.iter().for_each(|i| by_size.entry(examples[*i].size).or_default().push(*i));
-        Self { pipeline, objective: Objective::new(pipeline.schedule()), examples, all, by_size }
+        Self { pipeline, objective: Objective::new(pipeline.schedule()), examples, all, by_size, shares, pairs }
     }
 
+    /// An index, as often as its share of all weights says.
+    fn weighted(&self, rng: &mut Rng) -> usize {
+        let at = f64::from(rng.unit()) * self.shares.last().copied().unwrap_or(0.0);
+        self.shares.partition_point(|sum| *sum <= at).min(self.shares.len().saturating_sub(1))
+    }
+
+    /// `n` pictures, or half as many choices (at least one): first the winners, then the losers, both with the same noise.
     fn part(&self, n: usize, dropout: f32, rng: &mut Rng) -> Result<Part> {
-        let size = self.examples[self.all[rng.below(self.all.len())]].size;
+        if !self.pairs.is_empty() {
+            return self.rivals((n / 2).max(1), dropout, rng);
+        }
+        self.pictures(n, dropout, rng)
+    }
+
+    fn rivals(&self, n: usize, dropout: f32, rng: &mut Rng) -> Result<Part> {
+        let first = self.pairs[self.weighted(rng)];
+        let size = self.examples[first.winner].size;
+        let mut drawn = vec![first];
+        for _ in 1..n {
+            let next = self.pairs[self.weighted(rng)];
+            // Of another size now and then: the first once more, with other noise.
+            drawn.push(if self.examples[next.winner].size == size { next } else { first });
+        }
+        let (mut clean, mut captions) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        let (mut noise, mut levels) = (Vec::new(), Vec::new());
+        for pair in drawn {
+            let variant = rng.below(self.examples[pair.winner].latents.len().max(1));
+            let silent = rng.chance(dropout);
+            for (side, index) in [pair.winner, pair.loser].into_iter().enumerate() {
+                let example = &self.examples[index];
+                clean[side].extend(example.latent(variant));
+                captions[side].push(if silent { "" } else { example.caption.as_str() });
+            }
+            noise.extend(TorchGenerator::new(u64::from(rng.bits())).randn(clean[0].len() - noise.len()));
+            levels.push(self.objective.draw(rng));
+        }
+        let words = [self.pipeline.words_of(&captions[0])?, self.pipeline.words_of(&captions[1])?];
+        Ok(Part {
+            clean: clean.concat(),
+            noise: noise.repeat(2),
+            levels: levels.repeat(2),
+            words: Tensor::cat(words.into(), 0),
+            shape: [2 * n, size.1, size.0, self.pipeline.latent_channels()],
+        })
+    }
+
+    fn pictures(&self, n: usize, dropout: f32, rng: &mut Rng) -> Result<Part> {
+        let draw = |rng: &mut Rng| match self.shares.is_empty() {
+            true => self.all[rng.below(self.all.len())],
+            false => self.weighted(rng),
+        };
+        let first = draw(rng);
+        let size = self.examples[first].size;
         let alike = self.by_size.get(&size).unwrap_or(&self.all);
         let (mut clean, mut noise, mut levels, mut captions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..n {
-            let example = &self.examples[alike[rng.below(alike.len())]];
+            let mut index = if self.shares.is_empty() { alike[rng.below(alike.len())] } else { draw(rng) };
+            if self.examples[index].size != size {
+                index = first;
+            }
+            let example = &self.examples[index];
             let latent = example.latent(rng.below(example.latents.len()));
             noise.extend(TorchGenerator::new(u64::from(rng.bits())).randn(latent.len()));
             clean.extend(latent);

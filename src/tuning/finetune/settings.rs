@@ -18,6 +18,31 @@ pub enum LossKind {
     Adversarial,
 }
 
+/// How choices between two pictures teach.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preference {
+    /// Diffusion-DPO (Wallace et al. 2023, arXiv:2311.12908), with the checkpoint alone as the reference.
+    Dpo {
+        /// How strictly the adapter is held to the reference: the higher, the less it may move.
+        beta: f32,
+    },
+    /// Reward-weighted regression (Lee et al. 2023, arXiv:2302.12192): what won is shown more often.
+    Reward,
+}
+
+impl Preference {
+    /// The strictness by which held-out choices are judged, whichever way was taught.
+    pub fn beta(self) -> f32 {
+        match self {
+            Self::Dpo { beta } => beta,
+            Self::Reward => BETA,
+        }
+    }
+}
+
+/// Strictness unless one is given, for squared errors that are means over a latent.
+pub const BETA: f32 = 1000.0;
 /// Ranks that make sense.
 pub const RANKS: RangeInclusive<usize> = 1..=128;
 /// Steps that one run may take.
@@ -63,6 +88,9 @@ pub struct Settings {
     /// Side of the square that pictures have as many pixels as; the checkpoint's own where it is `None`.
     #[serde(default)]
     pub resolution: Option<u32>,
+    /// How choices teach, where it is they that are learnt from.
+    #[serde(default)]
+    pub preference: Option<Preference>,
     /// Seed of the split, the first matrices, noise and order.
     pub seed: u64,
 }
@@ -95,8 +123,19 @@ impl Settings {
             flip: true,
             jitter: 0.0,
             resolution: None,
+            preference: None,
             seed: 0,
         }
+    }
+
+    /// The same for choices, which a lower rate teaches: a few pairs are soon known by heart. Measured with Ember and a simulated
+    /// artist's 30 choices.
+    pub fn taught_by(self, preference: Preference) -> Self {
+        let share = match preference {
+            Preference::Dpo { .. } => 0.2,
+            Preference::Reward => 0.4,
+        };
+        Self { learning_rate: self.learning_rate * share, preference: Some(preference), ..self }
     }
 
     /// Refuses what makes no sense; the error names the value and the range.
@@ -121,6 +160,14 @@ impl Settings {
         within("number of batches a step", self.accumulate, 1..=1024)?;
         within("weight decay", self.weight_decay, 0.0..=1.0)?;
         within("share of captions left out", self.caption_dropout, 0.0..=1.0)?;
+        if let Some(preference) = self.preference {
+            within("beta", preference.beta(), 1.0..=1e6)?;
+            if self.loss != LossKind::Mse && preference != Preference::Reward {
+                return Err(Error::usage(
+                    "Choices teach by the squared error alone: leave --loss out, or use --preference reward.",
+                ));
+            }
+        }
         within("share held out", self.held_out, 0.0..=0.5)?;
         within("colour jitter", self.jitter, 0.0..=0.5)
     }

@@ -66,7 +66,7 @@ pub fn restore(student: Student, optimizer: &mut Optimizer, course: &Course, pat
         return Ok((student, Course { settings, ..found }));
     };
     Err(Error::failed(format!(
-        "The training state {} belongs to {differs}; give the same again, or leave --resume out to begin anew.",
+        "The training state {} belongs to {differs}; give the same again, or begin anew (without --resume).",
         path.display()
     )))
 }

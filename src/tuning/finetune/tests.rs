@@ -49,7 +49,15 @@ fn options(images: &Path, out: &Path, steps: u64) -> Options {
         resolution: Some(64),
         ..Settings::suited_to(100_000, OptimizerKind::AdamW)
     };
-    Options { images: images.into(), out: out.into(), settings, resume: false, write_captions: false, stop: || false }
+    Options {
+        lessons: Lessons::Pictures(images.into()),
+        out: out.into(),
+        settings,
+        search: false,
+        resume: false,
+        write_captions: false,
+        stop: || false,
+    }
 }
 
 fn quiet(pipeline: &Pipeline, options: &Options) -> Result<Outcome> {
@@ -88,7 +96,7 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         assert_eq!(found.len(), targets(pipeline.unet()).len());
         let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
         let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed).unwrap();
-        let again = mean(&exam.sit(&merged, &pipeline, &|| false).unwrap());
+        let again = mean(&exam.sit(&merged, &pipeline, &mut || false).unwrap());
         assert!((again - evidence.tuned).abs() < 1e-4 * evidence.tuned, "{again} {evidence:?}");
     }
 }
@@ -130,23 +138,37 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
     };
     let clean = example[0].latent(0);
     let objective = objective::Objective::new(pipeline.schedule());
-    let part = Part {
-        noise: crate::sampler::noise::TorchGenerator::new(3).randn(clean.len()),
+    let noise = crate::sampler::noise::TorchGenerator::new(3).randn(clean.len());
+    let (w, h) = example[0].size;
+    let one = Part {
+        noise: noise.clone(),
         levels: vec![objective.at(0.2)],
         words: pipeline.words_of(&["a fox"]).unwrap(),
-        shape: [1, example[0].size.1, example[0].size.0, pipeline.latent_channels()],
-        clean,
+        shape: [1, h, w, pipeline.latent_channels()],
+        clean: clean.clone(),
+    };
+    let two = Part {
+        noise: noise.repeat(2),
+        levels: vec![objective.at(0.2); 2],
+        words: pipeline.words_of(&["a fox", "a fox"]).unwrap(),
+        shape: [2, h, w, pipeline.latent_channels()],
+        clean: [clean, example[1].latent(0)].concat(),
     };
     let unet = frozen(pipeline.unet());
-    for kind in [LossKind::Mse, LossKind::Perceptual] {
-        let loss = Loss::new(kind, &pipeline, 1).unwrap();
+    for (kind, beta) in [(LossKind::Mse, None), (LossKind::Perceptual, None), (LossKind::Mse, Some(50.0))] {
+        let part = if beta.is_some() { &two } else { &one };
+        let loss = Loss::new(kind, beta, &pipeline, 2).unwrap();
         // Both matrices away from zero, else only one of them has a slope.
         let lora = Lora::new(&mut Init::new(&device, 5), &found, 2);
         let mut optimizer = crate::tuning::optimizer::Optimizer::new(
             &lora,
             crate::tuning::optimizer::OptimizerConfig { kind: OptimizerKind::AdamW, ..Default::default() },
         );
-        let value = |lora: &Lora| loss.of(&lora.apply(&unet, &found), None, &part).unwrap();
+        let value = |lora: &Lora| loss.of(&lora.apply(&unet, &found), None, part).unwrap();
+        if beta.is_some() {
+            let untaught: f32 = value(&lora).inner().into_scalar();
+            assert!((untaught - std::f32::consts::LN_2).abs() < 1e-4, "nothing is preferred yet: {untaught}");
+        }
         let first = optimizer.take(&lora, &mut value(&lora).backward());
         optimizer.apply(&first, 0.02);
         let lora = optimizer.current(lora);
@@ -169,8 +191,101 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
         descent.apply(&gradients, rate);
         let after: f32 = value(&descent.current(lora)).inner().into_scalar();
         let ratio = (before - after) / (rate * squares);
-        assert!((ratio - 1.0).abs() < 0.1, "{kind:?}: the loss fell by {ratio} of what its gradient says");
+        assert!((ratio - 1.0).abs() < 0.1, "{kind:?} {beta:?}: the loss fell by {ratio} of what its gradient says");
     }
+}
+
+/// Choices between pictures with a disc and those without one; the ones win.
+fn choices(folder: &Path, count: u8) -> Vec<Choice> {
+    (0..count)
+        .map(|i| {
+            let path = |what: &str| folder.join(format!("{what}{i}.png"));
+            picture(i, 64, 64).save(path("disc")).unwrap();
+            RgbImage::from_pixel(64, 64, Rgb([20, 30, 90 + 8 * i])).save(path("plain")).unwrap();
+            let chosen = |path| Chosen { path, prompt: "a picture".into() };
+            Choice { winner: chosen(path("disc")), loser: chosen(path("plain")), weight: 1.0, said: true }
+        })
+        .collect()
+}
+
+#[test]
+fn what_was_preferred_becomes_likelier_than_what_was_not() {
+    let pipeline = tiny("tiny_sd");
+    for preference in [Preference::Dpo { beta: 100.0 }, Preference::Reward] {
+        let (_folder, images, out) = paths();
+        let mut wanted = options(&images, &out, 40);
+        wanted.lessons = Lessons::Choices(Choices::split(choices(&images, 12), &wanted.settings));
+        wanted.settings.preference = Some(preference);
+        wanted.settings.learning_rate = 5e-3;
+        let outcome = quiet(&pipeline, &wanted).unwrap();
+        let evidence = outcome.card.evidence.unwrap();
+        assert_eq!(outcome.card.choices, Some((10, 2)), "{preference:?}");
+        assert!((evidence.base - std::f32::consts::LN_2).abs() < 1e-4, "{evidence:?}");
+        if preference == Preference::Reward {
+            // Plain pictures are easier and become likelier, too: no gain, and it says so.
+            assert!(!evidence.is_gain && evidence.sentence().contains("No gain"), "{evidence:?}");
+            continue;
+        }
+        assert_eq!(evidence.agrees, Some((2, 2)), "{evidence:?}");
+        assert!(evidence.sentence().starts_with("It agrees with 2 of 2"), "{}", evidence.sentence());
+    }
+}
+
+#[test]
+fn a_search_finds_settings_that_are_no_worse_and_leaves_no_files() {
+    let (_folder, images, out) = paths();
+    fill(&images, 8);
+    let pipeline = tiny("tiny_sd");
+    let mut wanted = options(&images, &out, 10);
+    wanted.search = true;
+    // Far too low: something else must win.
+    wanted.settings.learning_rate = 1e-4;
+    let (mut tried, mut found) = (Vec::new(), None);
+    let outcome = run(&pipeline, &wanted, &mut |event| {
+        match event {
+            Event::Tried(trial) => tried.push(trial),
+            Event::Found(settings) => found = Some(settings),
+            _ => {}
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(tried.iter().map(|t| t.round).collect::<Vec<_>>(), [vec![1; 9], vec![2; 3], vec![3]].concat());
+    let found = found.unwrap();
+    let best = tried[..9].iter().filter_map(|t| t.held_out).fold(f32::INFINITY, f32::min);
+    assert!(tried[0].held_out.unwrap() > best && found.learning_rate > 1e-4, "{tried:?}");
+    assert_eq!((outcome.card.settings, outcome.steps), (*found, 10));
+    let left: Vec<_> = std::fs::read_dir(out.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("search")), "{left:?}");
+}
+
+#[test]
+fn choices_that_cannot_be_learnt_from_are_said() {
+    let pipeline = tiny("tiny_sd");
+    let (_folder, images, out) = paths();
+    let mut wanted = options(&images, &out, 4);
+    wanted.settings.preference = Some(Preference::Dpo { beta: 100.0 });
+    let mut given = choices(&images, 3);
+    std::fs::write(&given[0].loser.path, b"no picture").unwrap();
+    picture(1, 128, 64).save(&given[1].winner.path).unwrap();
+    wanted.lessons = Lessons::Choices(Choices { learnt: given.clone(), ..Choices::default() });
+    let mut told = (Vec::new(), Vec::new(), (0, 0));
+    run(&pipeline, &wanted, &mut |event| {
+        if let Event::Prepared { left_out, notices, choices, .. } = event {
+            told = (left_out, notices, choices);
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((told.0.len(), told.2), (1, (1, 0)));
+    assert!(told.1[0].starts_with("1 choices are between pictures of different shapes"), "{:?}", told.1);
+    assert!(told.1[1].contains("no proof"), "{:?}", told.1);
+    given.truncate(1);
+    wanted.lessons = Lessons::Choices(Choices { learnt: given, ..Choices::default() });
+    let refused = quiet(&pipeline, &wanted).unwrap_err();
+    assert!(refused.to_string().contains("no choice to learn from"), "{refused}");
+    wanted.settings.loss = LossKind::Perceptual;
+    assert_eq!(quiet(&pipeline, &wanted).unwrap_err().kind, ErrorKind::Usage);
 }
 
 #[test]

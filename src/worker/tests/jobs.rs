@@ -141,13 +141,13 @@ fn pictures_are_listed_shown_and_exported() {
     bench.send(Request::Export { ids: ids.clone(), target: target.clone(), format: ExportFormat::Png });
     let Event::Exported { paths } = bench.next() else { panic!("not exported") };
     assert!(paths.len() == 2 && paths.iter().all(|p| p.parent() == Some(&target)), "{paths:?}");
-    bench.send(Request::ReadRecipe { path: paths[1].clone() });
+    bench.send(Request::LookInto { path: paths[1].clone() });
     assert!(matches!(bench.next(), Event::RecipeRead { recipe, exact: true, .. } if *recipe == made[1].0.recipe));
     for (ids, target) in [(ids.clone(), bench.folder.path().join("a file")), (vec![], target)] {
         bench.send(Request::Export { ids, target, format: ExportFormat::Png });
         assert!(matches!(bench.next(), Event::Failed { .. }));
     }
-    bench.send(Request::ReadRecipe { path: bench.folder.path().join("a file") });
+    bench.send(Request::LookInto { path: bench.folder.path().join("a file") });
     assert!(matches!(bench.next(), Event::Failed { .. }));
     bench.send(Request::Delete { id: ids[0] });
     assert!(matches!(bench.next(), Event::Changed { entry } if entry.trashed));

@@ -1,0 +1,412 @@
+//! A lesson under way and its end: progress, curves, the same seeds before and after, and what the held-out pictures prove.
+
+use super::curve::{Curves, curves};
+use super::taste::{card, text};
+use super::teach::pictures;
+use super::textures::upload;
+use super::{App, icons, theme, widgets};
+use crate::tuning::finetune::Evidence;
+use crate::tuning::finetune::card::{Card, Point};
+use crate::tuning::lesson::Lesson;
+use crate::worker::{JobId, News};
+use egui::{Align, Button, Color32, Context, Layout, ProgressBar, Rect, RichText, Sense, TextureHandle, Ui, vec2};
+
+/// Largest side of a picture before or after, and of both under the pointer.
+const LOOK: f32 = 158.0;
+const LARGE: f32 = 320.0;
+
+/// How a lesson stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Phase {
+    /// Waits for its turn.
+    Waiting,
+    /// Pictures are being made ready: done, in all.
+    Preparing(usize, usize),
+    /// The checkpoint alone is looked at.
+    Before,
+    /// It learns.
+    Teaching,
+    /// It was asked to stop.
+    Stopping,
+    /// It can be gone on with.
+    Paused,
+    /// The adapter is on the shelf.
+    Finished,
+    /// It ended early, and there is nothing to go on with.
+    Failed,
+}
+
+/// A look: with the adapter as it was after so many steps.
+struct Look {
+    texture: TextureHandle,
+    step: Option<u64>,
+}
+
+/// A lesson under way, or the last one.
+pub(super) struct Now {
+    /// The job.
+    pub job: JobId,
+    /// What is taught.
+    pub lesson: Lesson,
+    /// How it stands.
+    pub phase: Phase,
+    learnt: usize,
+    held_out: usize,
+    base: Option<f32>,
+    losses: Vec<(u64, f32)>,
+    points: Vec<Point>,
+    best: Option<u64>,
+    step: u64,
+    seconds_left: Option<f32>,
+    before: Vec<Option<Look>>,
+    after: Vec<Option<Look>>,
+    card: Option<Card>,
+    early: bool,
+    trouble: Option<String>,
+}
+
+impl Now {
+    /// A lesson that waits for its turn; what was seen of it before it was stopped stays.
+    pub fn new(job: JobId, lesson: Lesson, before: Option<Self>) -> Self {
+        let none = || lesson.looks.iter().map(|_| None).collect();
+        let mut now = Self {
+            job,
+            phase: Phase::Waiting,
+            learnt: 0,
+            held_out: 0,
+            base: None,
+            losses: Vec::new(),
+            points: Vec::new(),
+            best: None,
+            step: 0,
+            seconds_left: None,
+            before: none(),
+            after: none(),
+            card: None,
+            early: false,
+            trouble: None,
+            lesson,
+        };
+        if let Some(before) = before.filter(|_| now.lesson.resume) {
+            (now.losses, now.step) = (before.losses, before.step);
+            (now.before, now.after) = (before.before, before.after);
+        }
+        now
+    }
+
+    /// Whether it waits or is under way.
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.phase, Phase::Paused | Phase::Finished | Phase::Failed)
+    }
+
+    /// Seconds that a pixel costs, from those of a step; `None` where the size is not the model's own.
+    pub fn pace(&self, seconds: f32) -> Option<f32> {
+        let settings = &self.lesson.settings;
+        let side = self.lesson.looks.first().map(|look| look.width)?;
+        let pixels = side as f32 * side as f32 * (settings.batch * settings.accumulate) as f32;
+        (settings.resolution.is_none() && seconds > 0.0 && pixels > 0.0).then(|| seconds / pixels)
+    }
+
+    /// Whether the held-out pictures prove a gain.
+    pub fn is_gain(&self) -> bool {
+        self.card.as_ref().and_then(|card| card.evidence).is_some_and(|evidence| evidence.is_gain)
+    }
+
+    /// The worker told of it.
+    pub fn told(&mut self, ctx: &Context, news: News) {
+        let going = |phase: Phase, next: Phase| if phase == Phase::Stopping { phase } else { next };
+        match news {
+            News::Preparing(p) => self.phase = going(self.phase, Phase::Preparing(p.done, p.of)),
+            News::Prepared { learnt, held_out, .. } => {
+                (self.learnt, self.held_out) = (learnt, held_out);
+                self.phase = going(self.phase, Phase::Before);
+            }
+            News::Base(loss) => self.base = Some(loss),
+            News::Step { step, loss, seconds_left, .. } => {
+                self.phase = going(self.phase, Phase::Teaching);
+                (self.step, self.seconds_left) = (step, Some(seconds_left));
+                self.losses.push((step, loss));
+            }
+            News::Checked(point, best) => {
+                self.step = self.step.max(point.step);
+                self.points.retain(|p| p.step != point.step);
+                self.points.push(point);
+                if best && point.held_out.is_some() {
+                    self.best = Some(point.step);
+                }
+            }
+            News::Look { index, step, picture } => {
+                let name = format!("look {index} {}", step.is_some());
+                let texture = upload(ctx, name, picture.width, picture.height, &picture.rgb);
+                let place = if step.is_some() { self.after.get_mut(index) } else { self.before.get_mut(index) };
+                if let (Some(place), Some(texture)) = (place, texture) {
+                    *place = Some(Look { texture, step });
+                }
+            }
+            News::Stopped(step) => (self.step, self.phase) = (step, Phase::Paused),
+            News::Finished { card, early } => {
+                (self.points, self.best) = (card.curve.clone(), card.evidence.map(|_| card.step));
+                (self.card, self.early, self.phase) = (Some(*card), early, Phase::Finished);
+            }
+        }
+    }
+
+    /// The job is over.
+    pub fn over(&mut self, message: Option<String>) {
+        if self.phase == Phase::Finished {
+            self.trouble = message;
+            return;
+        }
+        let paused = self.phase == Phase::Paused || (self.lesson.resume && message.is_none());
+        self.phase = if paused { Phase::Paused } else { Phase::Failed };
+        self.trouble = message.or_else(|| (!paused).then(|| "Stopped before the first step.".into()));
+    }
+
+    /// How it stands, in a few words.
+    pub fn standing(&self) -> String {
+        let steps = self.lesson.settings.steps;
+        match self.phase {
+            Phase::Waiting => "waiting for its turn".into(),
+            Phase::Preparing(done, of) => format!("preparing picture {} of {of}", (done + 1).min(of)),
+            Phase::Before => "looking at how it is before".into(),
+            Phase::Teaching => {
+                let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0))));
+                format!("step {} of {steps}{}", self.step, left.unwrap_or_default())
+            }
+            Phase::Stopping => "stopping".into(),
+            Phase::Paused => format!("paused at step {} of {steps}", self.step),
+            Phase::Finished => "finished".into(),
+            Phase::Failed => "not finished".into(),
+        }
+    }
+
+    fn share(&self) -> f32 {
+        match self.phase {
+            Phase::Waiting | Phase::Failed => 0.0,
+            Phase::Preparing(done, of) => 0.03 * done as f32 / of.max(1) as f32,
+            Phase::Before => 0.03,
+            Phase::Finished => 1.0,
+            _ => 0.03 + 0.97 * self.step as f32 / self.lesson.settings.steps.max(1) as f32,
+        }
+    }
+}
+
+/// What held-out pictures prove, in plain words: a title, what it means, and whether it is a gain.
+pub(super) fn verdict(evidence: Option<&Evidence>, held_out: usize) -> (&'static str, String, bool) {
+    let Some(evidence) = evidence else {
+        let why = "No pictures were held out, so nothing can prove that it helped. Compare the pictures below, and switch it \
+                   on if you like what you see.";
+        return ("Learnt, without proof", why.into(), false);
+    };
+    let percent = |v: f32| format!("{:.0}\u{a0}%", v * 100.0);
+    let (low, high) = (percent(evidence.interval.0), percent(evidence.interval.1));
+    if evidence.is_gain {
+        let said = format!(
+            "On {} that it never saw, the held-out loss fell by {} (95 % interval: {low} to {high}).",
+            pictures(held_out),
+            percent(evidence.gain)
+        );
+        return ("It has learnt your pictures", said, true);
+    }
+    let moved = if evidence.gain >= 0.0 { "fell" } else { "rose" };
+    let said = format!(
+        "On {} that it never saw, the held-out loss {moved} by {}, but that may be chance: the 95 % interval of the fall is \
+         {low} to {high}. More pictures or other captions may help, and more of them held out prove more.",
+        pictures(held_out),
+        percent(evidence.gain.abs())
+    );
+    ("No evidence of a gain", said, false)
+}
+
+impl App {
+    /// The lesson that is under way, or how the last one ended.
+    pub(super) fn lesson_ui(&mut self, ui: &mut Ui) {
+        let Some(now) = self.teach.now.as_ref() else { return };
+        let on = self.strength_of(&now.lesson.out).is_some();
+        let (mut stop, mut go_on, mut done, mut delete) = (false, false, false, false);
+        card(ui, heading(now), |ui| {
+            if let Some(card) = &now.card {
+                let (_, said, gain) = verdict(card.evidence.as_ref(), card.held_out);
+                text(ui, said);
+                let state = match on {
+                    true => "It is switched on for your next pictures.",
+                    false if gain => "It is switched off.",
+                    false => "It stays switched off until you switch it on.",
+                };
+                text(ui, state);
+                let early = if now.early { ", ended early as nothing became better" } else { "" };
+                let facts = format!(
+                    "Learnt from {}; the best was step {} of {}{early}.",
+                    pictures(card.learnt),
+                    card.step,
+                    card.settings.steps
+                );
+                widgets::hint(ui, facts);
+            } else {
+                let mut standing = now.standing();
+                standing[..1].make_ascii_uppercase();
+                text(ui, format!("{standing}."));
+                let bar = ProgressBar::new(now.share()).desired_height(6.0).fill(theme::EMBER).corner_radius(3);
+                ui.add(bar).accessible_name("Progress of the lesson");
+            }
+            if now.learnt > 0 && now.card.is_none() {
+                let held_out =
+                    if now.held_out > 0 { format!(", {} held out to prove it", now.held_out) } else { String::new() };
+                widgets::hint(ui, format!("Learning from {}{held_out}.", pictures(now.learnt)));
+            }
+            if let Some(trouble) = &now.trouble {
+                ui.add(egui::Label::new(RichText::new(trouble).color(theme::TROUBLE)).wrap());
+            }
+            ui.horizontal(|ui| {
+                let button = |ui: &mut Ui, name: &str| ui.add(Button::new(name).min_size(vec2(120.0, 32.0))).clicked();
+                match now.phase {
+                    Phase::Finished => {
+                        done = button(ui, "Teach another");
+                        if button(ui, "Show the adapters") {
+                            self.screen = super::app::Screen::Shelf;
+                        }
+                    }
+                    Phase::Failed => done = button(ui, "Back"),
+                    Phase::Paused => {
+                        go_on = button(ui, "Go on");
+                        done = button(ui, "Later");
+                        delete = icons::button(ui, icons::Icon::Trash, "Give up this lesson").clicked();
+                    }
+                    Phase::Stopping => _ = ui.add_enabled(false, Button::new("Pause").min_size(vec2(120.0, 32.0))),
+                    _ => stop = button(ui, "Pause"),
+                }
+            });
+        });
+        if now.points.len() + now.losses.len() > 1 {
+            card(ui, "How well it knows them", |ui| {
+                let told = Curves {
+                    steps: now.lesson.settings.steps,
+                    training: &now.losses,
+                    points: &now.points,
+                    base: now.base.or(now.card.as_ref().and_then(|c| c.evidence).map(|e| e.base)),
+                    best: now.best,
+                };
+                curves(ui, &told);
+            });
+        }
+        if now.before.iter().any(Option::is_some) {
+            card(ui, "Before and after, from the same seeds", |ui| looks(ui, now));
+        }
+        match () {
+            () if stop => self.stop_lesson(),
+            () if go_on => {
+                let lesson = Lesson { resume: true, captions: Vec::new(), ..now.lesson.clone() };
+                self.start_lesson(lesson);
+            }
+            () if delete => {
+                self.shelf.deleting = Some(now.lesson.out.clone());
+            }
+            () if done => {
+                // After a failure the folder is still there, to be tried in another way.
+                if now.phase != Phase::Failed {
+                    self.teach.class = None;
+                }
+                self.teach.now = None;
+            }
+            () => {}
+        }
+    }
+}
+
+fn heading(now: &Now) -> &'static str {
+    match (now.phase, &now.card) {
+        (_, Some(card)) => verdict(card.evidence.as_ref(), card.held_out).0,
+        (Phase::Paused, _) => "Paused",
+        (Phase::Failed, _) => "It did not work out",
+        _ => "Teaching",
+    }
+}
+
+/// The looks: a column each, before above after.
+fn looks(ui: &mut Ui, now: &Now) {
+    let columns = now.before.len().max(1);
+    let gap = 12.0;
+    let side = ((ui.available_width() - gap * (columns as f32 - 1.0)) / columns as f32).min(LOOK);
+    for (name, row) in [("Before", &now.before), ("After", &now.after)] {
+        let step = row.iter().flatten().filter_map(|look| look.step).max();
+        let title = match step {
+            Some(step) if now.phase != Phase::Finished => format!("{name} {step} steps"),
+            _ => name.to_string(),
+        };
+        ui.label(RichText::new(title).size(12.5).color(theme::MUTED));
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = gap;
+            for (index, look) in row.iter().enumerate() {
+                let recipe = now.lesson.looks.get(index);
+                let aspect = recipe.map_or(1.0, |r| r.height as f32 / r.width.max(1) as f32);
+                let (rect, response) =
+                    ui.allocate_exact_size(vec2(side, (side * aspect).min(side * 1.5)), Sense::hover());
+                ui.painter().rect_filled(rect, theme::ROUND, theme::SUNKEN);
+                match look {
+                    Some(look) => {
+                        let place = super::tile::fit(look.texture.size_vec2(), rect);
+                        super::tile::picture(ui.painter(), place, &look.texture, 1.0);
+                    }
+                    None => {
+                        let icon = Rect::from_center_size(rect.center(), vec2(22.0, 22.0));
+                        icons::paint(ui.painter(), icon, icons::Icon::Flame, Color32::from_white_alpha(22), true);
+                    }
+                }
+                if let Some(recipe) = recipe {
+                    let spoken = format!("{name}: {}", recipe.prompt);
+                    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, &spoken));
+                    let pair = [now.before.get(index), now.after.get(index)];
+                    response.on_hover_ui(|ui| large(ui, pair.map(|look| look?.as_ref()), &recipe.prompt));
+                }
+            }
+        });
+    }
+    ui.with_layout(Layout::top_down(Align::Min), |ui| {
+        let words: Vec<&str> = now.lesson.looks.iter().map(|look| look.prompt.as_str()).collect();
+        widgets::hint(ui, words.join("  ·  "));
+    });
+}
+
+/// One look before and after, large.
+fn large(ui: &mut Ui, pair: [Option<&Look>; 2], words: &str) {
+    ui.set_max_width(2.0 * LARGE + 12.0);
+    ui.horizontal(|ui| {
+        for look in pair.into_iter().flatten() {
+            let size = look.texture.size_vec2();
+            let scale = LARGE / size.max_elem().max(1.0);
+            let (rect, _) = ui.allocate_exact_size(size * scale, Sense::hover());
+            super::tile::picture(ui.painter(), rect, &look.texture, 1.0);
+        }
+    });
+    widgets::hint(ui, words);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_proven_is_called_a_gain() {
+        let gain = Evidence {
+            base: 0.3,
+            tuned: 0.25,
+            gain: 0.167,
+            interval: (0.1, 0.23),
+            questions: 40,
+            agrees: None,
+            is_gain: true,
+        };
+        let (title, said, on) = verdict(Some(&gain), 5);
+        assert!(
+            on && title.contains("has learnt") && said.contains("5 pictures") && said.contains("fell by 17\u{a0}%"),
+            "{said}"
+        );
+        let none = Evidence { gain: -0.02, interval: (-0.1, 0.06), is_gain: false, ..gain };
+        let (title, said, on) = verdict(Some(&none), 1);
+        assert!(
+            !on && title.contains("No evidence") && said.contains("rose by 2\u{a0}%") && said.contains("1 picture "),
+            "{said}"
+        );
+        assert!(!verdict(None, 0).2);
+    }
+}

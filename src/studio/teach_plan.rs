@@ -1,0 +1,276 @@
+//! The settings of a lesson: the few that matter, the others folded, and what it will take, said beforehand.
+
+use super::panel::left_label;
+use super::{App, theme, widgets};
+use crate::model::memory::gigabytes;
+use crate::pipeline::ModelInfo;
+use crate::tuning::finetune::{LossKind, Settings};
+use crate::tuning::optimizer::OptimizerKind;
+use egui::{ComboBox, DragValue, RichText, Slider, TextEdit, Ui, vec2};
+
+/// What a pixel costs when it is learnt, of what it costs when it is drawn, as measured with Ember: coarser products and
+/// larger batches nearly make up for the way back, and drawing counts the decoder in.
+const TRAINING: f32 = 1.3;
+/// Checks on held-out pictures, and questions about each.
+const CHECKS: f32 = 21.0;
+const QUESTIONS: f32 = 8.0;
+/// Most questions of one check.
+const MOST_QUESTIONS: f32 = 256.0;
+
+/// What the person has set. What is `None` is left to what suits the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Steps.
+    pub steps: u64,
+    /// How much the adapter can hold.
+    pub rank: usize,
+    /// What is made small.
+    pub loss: LossKind,
+    /// How to walk.
+    pub optimizer: OptimizerKind,
+    /// Peak learning rate.
+    pub learning_rate: Option<f32>,
+    /// Pictures at once.
+    pub batch: Option<usize>,
+    /// Share of the pictures that is held out.
+    pub held_out: f32,
+    /// Whether pictures are also shown mirrored.
+    pub flip: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            steps: 400,
+            rank: 8,
+            loss: LossKind::Mse,
+            optimizer: OptimizerKind::AdamW,
+            learning_rate: None,
+            batch: None,
+            held_out: 0.15,
+            flip: true,
+        }
+    }
+}
+
+impl Plan {
+    /// As the training takes it.
+    pub fn settings(&self, info: &ModelInfo) -> Settings {
+        let suited = Settings::suited_to(info.parameters, self.optimizer);
+        Settings {
+            steps: self.steps,
+            rank: self.rank,
+            loss: self.loss,
+            learning_rate: self.learning_rate.unwrap_or(suited.learning_rate),
+            batch: self.batch.unwrap_or(suited.batch),
+            held_out: self.held_out,
+            flip: self.flip,
+            ..suited
+        }
+    }
+
+    /// Seconds that the lesson will take, from the seconds that a pixel costs: in training, where that is known, else when the
+    /// denoiser draws.
+    fn seconds(
+        &self,
+        info: &ModelInfo,
+        pictures: usize,
+        (drawing, training): (Option<f32>, Option<f32>),
+    ) -> Option<f32> {
+        let settings = self.settings(info);
+        let pixels = (info.native_size as f32).powi(2);
+        let step = training.or(drawing.map(|d| d * TRAINING))? * pixels * (settings.batch * settings.accumulate) as f32;
+        let held_out = (pictures as f32 * settings.held_out).round();
+        let questions = (held_out * QUESTIONS).min(MOST_QUESTIONS) * CHECKS;
+        let question = drawing.or(training.map(|t| t / TRAINING))? * pixels;
+        Some(step * self.steps as f32 + question * questions)
+    }
+
+    /// Bytes that the lesson will take beside the model: a rough estimate from what was measured with Ember.
+    fn bytes(&self, info: &ModelInfo) -> f64 {
+        let settings = self.settings(info);
+        let pixels = f64::from(info.native_size).powi(2) * settings.batch as f64;
+        // What the layers remember for the way back grows a little slower than the weights.
+        pixels * 1.1e3 * (info.parameters as f64 / 2e7).powf(0.7)
+    }
+}
+
+impl App {
+    /// What a pixel costs here: when the loaded model draws, and when it learns.
+    fn pixel_costs(&self, info: &ModelInfo) -> (Option<f32>, Option<f32>) {
+        let of_model = self.gallery.entries.values().filter(|e| e.recipe.model.hash == info.hash && e.seconds > 0.0);
+        let newest = of_model.filter(|e| e.recipe.first_pass.is_none()).max_by_key(|e| e.created);
+        let drawing = newest.map(|e| {
+            let guided = if (e.recipe.cfg_scale - 1.0).abs() > 1e-6 { 2.0 } else { 1.0 };
+            let steps = e.recipe.steps_taken(e.recipe.steps as usize).max(1) as f32;
+            e.seconds / (steps * guided * (e.width * e.height).max(1) as f32)
+        });
+        let training =
+            self.settings.teaching_pace.as_ref().filter(|(base, _)| *base == info.hash).map(|(_, pace)| *pace);
+        (drawing, training)
+    }
+
+    /// The name, the length, the strength, and the fold with the rest.
+    pub(super) fn plan_ui(&mut self, ui: &mut Ui, info: &ModelInfo, pictures: usize) {
+        let costs = self.pixel_costs(info);
+        let plan = &mut self.teach.plan;
+        row(ui, "Name", |ui| {
+            let edit = TextEdit::singleline(&mut self.teach.name).desired_width(300.0).margin(vec2(10.0, 6.0));
+            ui.add(edit).accessible_name("Name of the adapter");
+        });
+        row(ui, "Length", |ui| {
+            let mut steps = plan.steps;
+            let choices = [
+                (150, "Short", "150 steps: a first impression"),
+                (400, "Medium", "400 steps: enough for most styles"),
+                (1000, "Long", "1000 steps: for many pictures; ends early when nothing becomes better"),
+            ];
+            if widgets::segments(ui, &mut steps, &choices, 240.0) {
+                plan.steps = steps;
+            }
+            let drag = DragValue::new(&mut plan.steps).range(1..=100_000).speed(2.0).suffix(" steps");
+            ui.add_sized(vec2(96.0, 28.0), drag).accessible_name("Steps");
+        });
+        row(ui, "Strength", |ui| {
+            let choices = [
+                (4, "Light", "Rank 4: learns colours and mood"),
+                (8, "Normal", "Rank 8: learns a style"),
+                (16, "Strong", "Rank 16: learns more, and more easily too much"),
+            ];
+            widgets::segments(ui, &mut plan.rank, &choices, 240.0);
+        });
+        let settings = plan.settings(info);
+        let bytes = plan.bytes(info) as u64;
+        let memory = gigabytes(bytes);
+        let rest = "You can go on making pictures meanwhile; they come first.";
+        let text = match plan.seconds(info, pictures, costs) {
+            Some(seconds) => {
+                let time = widgets::duration(seconds.max(10.0));
+                format!("Takes about {time} on this machine and about {memory} of memory. {rest}")
+            }
+            None => format!("Takes about {memory} of memory; how long is known after the first steps. {rest}"),
+        };
+        widgets::hint(ui, text);
+        if let Some(free) = self.teach.class.as_ref().and_then(|class| class.free).filter(|free| *free < bytes) {
+            let few = format!("Only {} are free: close other programs, or set a smaller batch.", gigabytes(free));
+            ui.label(RichText::new(few).size(12.5).color(theme::EMBER_BRIGHT));
+        }
+        let note =
+            if *plan == (Plan { steps: plan.steps, rank: plan.rank, ..Plan::default() }) { "" } else { "changed" };
+        widgets::fold(ui, "More settings", &mut self.teach.folds[2], note);
+        if self.teach.folds[2] {
+            advanced(ui, plan, &settings);
+        }
+    }
+}
+
+fn advanced(ui: &mut Ui, plan: &mut Plan, settings: &Settings) {
+    row(ui, "Rank", |ui| {
+        let drag = DragValue::new(&mut plan.rank).range(1..=128).speed(0.1);
+        ui.add_sized(vec2(84.0, 28.0), drag).accessible_name("Rank").on_hover_text("Columns of the adapter's matrices");
+    });
+    row(ui, "Learning rate", |ui| {
+        let mut rate = settings.learning_rate;
+        let speed = f64::from(rate) / 50.0;
+        let drag = DragValue::new(&mut rate).range(1e-6..=1.0).speed(speed).max_decimals(6);
+        let help = "How far each step goes; left to what suits the model until you change it";
+        if ui.add_sized(vec2(84.0, 28.0), drag).accessible_name("Learning rate").on_hover_text(help).changed() {
+            plan.learning_rate = Some(rate);
+        }
+        if plan.learning_rate.is_some() && ui.button("Reset").clicked() {
+            plan.learning_rate = None;
+        }
+    });
+    row(ui, "Loss", |ui| {
+        let losses = [
+            (LossKind::Mse, "Squared error"),
+            (LossKind::Perceptual, "Perceptual"),
+            (LossKind::Adversarial, "Adversarial"),
+        ];
+        choice(ui, "Loss", &mut plan.loss, &losses);
+    });
+    row(ui, "Optimiser", |ui| {
+        let optimizers = [(OptimizerKind::AdamW, "AdamW"), (OptimizerKind::Adam, "Adam"), (OptimizerKind::Sgd, "SGD")];
+        choice(ui, "Optimiser", &mut plan.optimizer, &optimizers);
+    });
+    row(ui, "Batch", |ui| {
+        let mut batch = settings.batch;
+        let drag = DragValue::new(&mut batch).range(1..=64).speed(0.1);
+        let help = "Pictures at once: more are steadier, and take more memory and time";
+        if ui.add_sized(vec2(84.0, 28.0), drag).accessible_name("Batch").on_hover_text(help).changed() {
+            plan.batch = Some(batch);
+        }
+    });
+    row(ui, "Held out", |ui| {
+        let mut percent = plan.held_out * 100.0;
+        ui.spacing_mut().slider_width = 160.0;
+        let slider = Slider::new(&mut percent, 0.0..=50.0).fixed_decimals(0).suffix(" %");
+        let help = "Share of the pictures that is never learnt from: they prove whether it helped";
+        if ui.add(slider).accessible_name("Held out").on_hover_text(help).changed() {
+            plan.held_out = percent / 100.0;
+        }
+    });
+    row(ui, "Mirror", |ui| {
+        let help = "Also learns mirrored copies; switch it off for lettering and faces";
+        ui.checkbox(&mut plan.flip, "also show pictures mirrored").on_hover_text(help);
+    });
+}
+
+fn choice<T: PartialEq + Copy>(ui: &mut Ui, name: &str, value: &mut T, choices: &[(T, &str)]) {
+    let chosen = choices.iter().find(|(v, _)| v == value).map_or("", |(_, text)| text);
+    let menu = ComboBox::from_id_salt(name).width(160.0).selected_text(RichText::new(chosen).size(13.5));
+    let menu = menu.show_ui(ui, |ui| {
+        for (v, text) in choices {
+            ui.selectable_value(value, *v, *text);
+        }
+    });
+    menu.response.accessible_name(name);
+}
+
+fn row(ui: &mut Ui, text: &str, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(34.0);
+        ui.add_sized(vec2(104.0, 34.0), left_label(text));
+        ui.visuals_mut().override_text_color = Some(theme::TEXT);
+        add(ui);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(parameters: u64) -> ModelInfo {
+        ModelInfo {
+            name: "m".into(),
+            path: "m".into(),
+            hash: String::new(),
+            summary: String::new(),
+            sliders: Vec::new(),
+            vocabulary: Vec::new(),
+            native_size: 256,
+            size_multiple: 64,
+            defaults: crate::recipe::Recipe::default(),
+            parameters,
+            flow: true,
+            text_layers: 1,
+        }
+    }
+
+    #[test]
+    fn what_a_lesson_takes_grows_with_what_is_asked() {
+        let (small, large) = (info(20_000_000), info(1_000_000_000));
+        let plan = Plan::default();
+        assert_eq!(plan.seconds(&small, 20, (None, None)), None, "nothing is known yet");
+        let time = |plan: &Plan| plan.seconds(&small, 20, (Some(3e-7), None)).unwrap();
+        let longer = Plan { steps: 1000, ..plan.clone() };
+        assert!(time(&longer) > 2.0 * time(&plan) && time(&plan) > 60.0 && time(&plan) < 900.0, "{}", time(&plan));
+        let measured = plan.seconds(&small, 0, (None, Some(1e-6))).unwrap();
+        assert!((measured - 400.0 * 8.0 * 65536.0 * 1e-6).abs() < 1.0, "{measured}");
+        assert!(plan.bytes(&large) > plan.bytes(&small));
+        assert!((0.4e9..1.6e9).contains(&plan.bytes(&small)), "{}", plan.bytes(&small));
+        let settings = Plan { optimizer: OptimizerKind::Sgd, learning_rate: None, ..plan }.settings(&small);
+        assert_eq!(settings.learning_rate, 0.5, "what suits the optimiser");
+        settings.check().unwrap();
+    }
+}

@@ -1,0 +1,249 @@
+//! Choices between two pictures, ready to learn from: latents, prompts, and some choices held out.
+
+use super::buckets::{buckets, cropped, fitting};
+use super::dataset::{Dataset, Example, Preparing, encoded};
+use super::gather::{LeftOut, decode};
+use super::settings::Settings;
+use crate::corpus::rng::Rng;
+use crate::pipeline::Pipeline;
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Fewer choices than this are all learnt from: nothing can be held out.
+pub const FEWEST_FOR_PROOF: usize = 8;
+/// How much the difference of two scores sharpens the weights of reward-weighted regression; scores lie in -1..=1.
+const TEMPERATURE: f64 = 0.5;
+
+/// A picture of which there is a choice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Chosen {
+    /// Its file.
+    pub path: PathBuf,
+    /// What was asked for.
+    pub prompt: String,
+}
+
+/// One picture was preferred to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The better one.
+    pub winner: Chosen,
+    /// The other one.
+    pub loser: Chosen,
+    /// How much it counts; 1 = a comparison that the person made.
+    pub weight: f64,
+    /// Whether the person said so, of both pictures; only such choices are held out.
+    pub said: bool,
+}
+
+/// A choice among prepared pictures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Index of the better example.
+    pub winner: usize,
+    /// Index of the other one.
+    pub loser: usize,
+    /// How much it counts.
+    pub weight: f64,
+}
+
+/// Choices to learn from, and choices that are only asked about; no picture is on both sides.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Choices {
+    /// To learn from.
+    pub learnt: Vec<Choice>,
+    /// To ask about.
+    pub held_out: Vec<Choice>,
+    /// How many were left out, because they concern a picture that is only asked about.
+    pub crossing: usize,
+}
+
+impl Choices {
+    /// Holds some of the choices out by the seed, never most of them; fewer than [`FEWEST_FOR_PROOF`] are all learnt from.
+    pub fn split(choices: Vec<Choice>, settings: &Settings) -> Self {
+        if choices.len() < FEWEST_FOR_PROOF || settings.held_out <= 0.0 {
+            return Self { learnt: choices, ..Self::default() };
+        }
+        let wanted = ((choices.len() as f32 * settings.held_out).round() as usize).max(2);
+        let mut order: Vec<&Choice> = choices.iter().filter(|c| c.said).collect();
+        Rng::new(settings.seed ^ 0x5eed).shuffle(&mut order);
+        // Choices whose pictures occur in few others cost the least.
+        let mut occurs: BTreeMap<&Chosen, usize> = BTreeMap::new();
+        choices.iter().flat_map(|c| [&c.winner, &c.loser]).for_each(|p| *occurs.entry(p).or_default() += 1);
+        order.sort_by_key(|c| occurs[&c.winner] + occurs[&c.loser]);
+        let mut out: BTreeSet<&Chosen> = BTreeSet::new();
+        let mut found = 0;
+        for choice in order {
+            if found >= wanted {
+                break;
+            }
+            let mut more = out.clone();
+            more.extend([&choice.winner, &choice.loser]);
+            let left = choices.iter().filter(|c| !more.contains(&c.winner) && !more.contains(&c.loser)).count();
+            // Most of what the person said is for learning.
+            if left * 2 >= choices.len() {
+                found += 1;
+                out = more;
+            }
+        }
+        let out: BTreeSet<Chosen> = out.into_iter().cloned().collect();
+        let mut split = Self::default();
+        for choice in choices {
+            match (out.contains(&choice.winner), out.contains(&choice.loser)) {
+                (false, false) => split.learnt.push(choice),
+                (true, true) if choice.said => split.held_out.push(choice),
+                _ => split.crossing += 1,
+            }
+        }
+        split
+    }
+}
+
+/// Prepares the pictures of choices for a checkpoint. `observe` answers false to stop.
+///
+/// # Errors
+/// When no choice is left that can be learnt from, or it was stopped.
+pub fn prepare(
+    choices: &Choices,
+    pipeline: &Pipeline,
+    settings: &Settings,
+    observe: &mut dyn FnMut(Preparing) -> bool,
+) -> Result<Dataset> {
+    let all = || choices.learnt.iter().chain(&choices.held_out);
+    let pictures: BTreeSet<&Chosen> = all().flat_map(|c| [&c.winner, &c.loser]).collect();
+    let info = pipeline.info();
+    let buckets = buckets(settings.resolution.unwrap_or(info.native_size), info.size_multiple);
+    let (mut left_out, mut hash) = (Vec::new(), Sha256::new());
+    let mut examples: Vec<Example> = Vec::new();
+    let mut places: BTreeMap<&Chosen, usize> = BTreeMap::new();
+    // Colours are a part of taste, so copies are never coloured.
+    let plain = Settings { jitter: 0.0, ..settings.clone() };
+    let began = Instant::now();
+    for (done, chosen) in pictures.iter().enumerate() {
+        let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
+        let seconds_left = pace * (pictures.len() - done) as f32;
+        if !observe(Preparing { done, of: pictures.len(), seconds_left }) {
+            return Err(Error::cancelled());
+        }
+        let picture = match decode(&chosen.path) {
+            Ok(picture) => picture,
+            Err(why) => {
+                left_out.push(LeftOut { path: chosen.path.clone(), why });
+                continue;
+            }
+        };
+        let size = fitting(&buckets, picture.rgb.width(), picture.rgb.height());
+        let rgb = cropped(&picture.rgb, size)?;
+        hash.update(format!("{} {:?} {size:?}\n", picture.hash, chosen.prompt));
+        let source = (chosen.path.as_path(), 1);
+        places.insert(*chosen, examples.len());
+        examples.push(encoded(pipeline, &plain, source, chosen.prompt.clone(), (rgb, size), &picture.hash)?);
+    }
+
+    let mut shapes = 0;
+    let mut pairs = |choices: &[Choice]| -> Vec<Pair> {
+        let mut pairs = Vec::new();
+        for choice in choices {
+            let (Some(winner), Some(loser)) = (places.get(&choice.winner), places.get(&choice.loser)) else { continue };
+            if examples[*winner].size != examples[*loser].size {
+                shapes += 1;
+                continue;
+            }
+            hash.update(format!("{winner} {loser} {}\n", choice.weight));
+            pairs.push(Pair { winner: *winner, loser: *loser, weight: choice.weight });
+        }
+        pairs
+    };
+    let (taught, asked) = (pairs(&choices.learnt), pairs(&choices.held_out));
+    if taught.is_empty() {
+        return Err(Error::failed(
+            "There is no choice to learn from: give stars, favourites or rejects to some pictures, or compare two.",
+        ));
+    }
+    let mut notices = Vec::new();
+    if shapes > 0 {
+        notices.push(format!("{shapes} choices are between pictures of different shapes and were left out."));
+    }
+    if asked.is_empty() {
+        notices.push(format!(
+            "With fewer than {FEWEST_FOR_PROOF} choices none can be held out, so there will be no proof of a gain; more \
+             choices give one."
+        ));
+    }
+    if choices.crossing > 0 {
+        let crossing = choices.crossing;
+        notices.push(format!(
+            "{crossing} choices concern a held-out picture and were left out, so that the proof is fair."
+        ));
+    }
+    let (learnt, taught) = only(&examples, &taught);
+    let (held_out, asked) = only(&examples, &asked);
+    let hash = crate::model::checkpoint::hex(&hash.finalize());
+    Ok(Dataset { learnt, held_out, pairs: taught, held_out_pairs: asked, left_out, notices, hash })
+}
+
+/// The examples that occur in these pairs, and the pairs in their numbers.
+fn only(examples: &[Example], pairs: &[Pair]) -> (Vec<Example>, Vec<Pair>) {
+    let used: BTreeSet<usize> = pairs.iter().flat_map(|p| [p.winner, p.loser]).collect();
+    let place: BTreeMap<usize, usize> = used.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+    let pairs = pairs.iter().map(|p| Pair { winner: place[&p.winner], loser: place[&p.loser], ..*p }).collect();
+    (used.iter().map(|i| examples[*i].clone()).collect(), pairs)
+}
+
+/// How often each of `n` examples is shown in reward-weighted regression (Lee et al. 2023, arXiv:2302.12192), in a mean of 1:
+/// the exponential of its wins less its losses, as a share of both.
+pub fn rewards(n: usize, pairs: &[Pair]) -> Vec<f64> {
+    let mut won = vec![(0.0, 0.0); n];
+    for pair in pairs {
+        won[pair.winner].0 += pair.weight;
+        won[pair.loser].1 += pair.weight;
+    }
+    let raw: Vec<f64> = won.iter().map(|(w, l)| ((w - l) / (w + l).max(1e-9) / TEMPERATURE).exp()).collect();
+    let sum: f64 = raw.iter().sum();
+    raw.iter().map(|v| v * n as f64 / sum.max(1e-9)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tuning::optimizer::OptimizerKind;
+
+    fn pair(winner: usize, loser: usize) -> Pair {
+        Pair { winner, loser, weight: 1.0 }
+    }
+
+    #[test]
+    fn no_picture_is_both_learnt_and_asked_about() {
+        let settings = Settings { held_out: 0.2, ..Settings::suited_to(1, OptimizerKind::AdamW) };
+        let chosen = |i: usize| Chosen { path: format!("{i}.png").into(), prompt: String::new() };
+        let choice = |nth: usize, winner, loser| Choice {
+            winner: chosen(winner),
+            loser: chosen(loser),
+            weight: 1.0,
+            said: !nth.is_multiple_of(3),
+        };
+        // A chain of neighbours, and ten pairs by themselves.
+        let mut all: Vec<Choice> = (0..20).map(|i| choice(i, i, i + 1)).collect();
+        all.extend((0..10).map(|i| choice(20 + i, 100 + 2 * i, 101 + 2 * i)));
+        let split = Choices::split(all.clone(), &settings);
+        let (taught, asked) = (&split.learnt, &split.held_out);
+        assert!(asked.len() >= 6 && taught.len() >= 20, "{} {}", taught.len(), asked.len());
+        assert_eq!(taught.len() + asked.len() + split.crossing, 30);
+        let out: BTreeSet<&Chosen> = asked.iter().flat_map(|p| [&p.winner, &p.loser]).collect();
+        assert!(taught.iter().all(|p| !out.contains(&p.winner) && !out.contains(&p.loser)));
+        assert!(asked.iter().all(|c| c.said), "only what was said is proof");
+        assert_eq!(Choices::split(all[..7].to_vec(), &settings).held_out, []);
+        assert_ne!(Choices::split(all, &Settings { seed: 5, ..settings.clone() }).held_out, *asked);
+    }
+
+    #[test]
+    fn winners_are_shown_more_often() {
+        let shares = rewards(4, &[pair(0, 1), pair(0, 2), pair(2, 1)]);
+        assert!(shares[0] > shares[2] && shares[2] > shares[1], "{shares:?}");
+        assert!((shares[2] - shares[3]).abs() < 1e-9, "as many wins as losses count like none");
+        assert!((shares.iter().sum::<f64>() - 4.0).abs() < 1e-9);
+    }
+}

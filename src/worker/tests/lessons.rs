@@ -1,0 +1,255 @@
+//! Lessons between pictures, folders of pictures, the shelf of adapters.
+
+use super::*;
+use crate::tuning::finetune::Settings;
+use crate::tuning::finetune::survey::Seen;
+use crate::tuning::lesson::Lesson;
+use crate::tuning::optimizer::OptimizerKind;
+use crate::worker::{Clerical, Filed, News};
+
+/// Pictures of two kinds with captions, all of one size.
+fn fill(folder: &Path, count: u8) {
+    std::fs::create_dir_all(folder).unwrap();
+    for i in 0..count {
+        let paint = |x: u32, y: u32| {
+            image::Rgb([(x * 4) as u8, i * 30, if (x + y * u32::from(i)) % 16 < 8 { 220 } else { 30 }])
+        };
+        image::RgbImage::from_fn(64, 64, paint).save(folder.join(format!("{i:02}.png"))).unwrap();
+        std::fs::write(folder.join(format!("{i:02}.txt")), "blue waves").unwrap();
+    }
+}
+
+fn base() -> String {
+    crate::pipeline::Pipeline::load(&tiny(), &mut |_| {}).unwrap().info().hash.clone()
+}
+
+fn lesson(bench: &Bench, name: &str, steps: u64) -> Lesson {
+    let settings = Settings {
+        steps,
+        rank: 2,
+        batch: 2,
+        warm_up: 2,
+        patience: 0,
+        resolution: Some(64),
+        ..Settings::suited_to(100_000, OptimizerKind::AdamW)
+    };
+    Lesson {
+        folder: bench.folder.path().join("images"),
+        out: bench.folder.path().join("library/adapters").join(format!("{name}.safetensors")),
+        base: base(),
+        settings,
+        looks: vec![recipe("blue waves", 5, 2), recipe("a fox", 6, 2)],
+        captions: Vec::new(),
+        resume: false,
+    }
+}
+
+fn teach(bench: &Bench, job: JobId, lesson: &Lesson) {
+    bench.send(Request::Teach { job, lesson: Box::new(lesson.clone()) });
+}
+
+fn news(events: &[Event]) -> impl Iterator<Item = &News> {
+    events.iter().filter_map(|e| if let Event::Lesson { news, .. } = e { Some(news) } else { None })
+}
+
+fn weights(path: &Path) -> impl PartialEq + std::fmt::Debug {
+    crate::model::lora::Adapter::open(path).unwrap().corrections
+}
+
+/// Lets the compute thread go on by one event at a time until the one that is wanted was told.
+fn hold_at(bench: &Bench, wanted: impl Fn(&Event) -> bool) {
+    loop {
+        bench.gate.set(1);
+        if wanted(&bench.next()) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn pictures_go_before_a_lesson_and_are_what_they_are_without_one() {
+    let bench = Bench::ready();
+    fill(&bench.folder.path().join("images"), 8);
+    let before = bench.made(1, &[recipe("a fox", 3, 4)]);
+    bench.gate.set(0);
+    teach(&bench, 2, &lesson(&bench, "waves", 60));
+    hold_at(&bench, |e| matches!(e, Event::Lesson { news: News::Step { .. }, .. }));
+    bench.generate(3, &[recipe("a fox", 3, 4)]);
+    bench.gate.set(u64::MAX);
+    let events = bench.until(|e| is_end(e, 3));
+    assert!(!events.iter().any(|e| is_end(e, 2)), "the picture did not wait for the end");
+    let during =
+        events.iter().find_map(|e| if let Event::PictureDone { picture, .. } = e { Some(picture) } else { None });
+    assert_eq!(during.unwrap().rgb, before[0].0.rgb, "in full precision, and by the model as it is");
+    let rest = bench.until(|e| is_end(e, 2));
+    assert!(matches!(rest.last(), Some(Event::JobDone { job: 2, .. })), "{:?}", rest.last());
+    let (mut after, mut card) = (0, None);
+    for told in news(&rest) {
+        match told {
+            News::Look { step: Some(_), picture, .. } => {
+                assert_eq!(picture.recipe.adapters.len(), 1);
+                after += 1;
+            }
+            News::Finished { card: found, .. } => card = Some(found.clone()),
+            _ => {}
+        }
+    }
+    let card = card.expect("a card");
+    assert!(after >= 2 && card.learnt == 7 && card.held_out == 1 && card.evidence.is_some(), "{after} {card:?}");
+    let out = bench.folder.path().join("library/adapters/waves.safetensors");
+    assert!(out.is_file() && out.with_extension("png").is_file());
+    assert!(!Lesson::note_of(&out).exists() && !Lesson::state_of(&out).exists(), "finished");
+
+    bench.send(Request::Clerk(Clerical::List { used: Vec::new() }));
+    match bench.next() {
+        Event::Filed(Filed::Listed { adapters, lessons, .. }) => {
+            assert!(lessons.is_empty() && adapters.len() == 1 && adapters[0].portrait.is_some());
+            assert_eq!(adapters[0].card.as_ref(), Some(&*card));
+        }
+        other => panic!("{other:?}"),
+    }
+    teach(&bench, 4, &lesson(&bench, "waves", 5));
+    assert!(matches!(bench.next(), Event::JobFailed { job: 4, message } if message.contains("already")));
+    let stranger = Lesson { base: "another".into(), ..lesson(&bench, "other", 5) };
+    teach(&bench, 5, &stranger);
+    assert!(matches!(bench.next(), Event::JobFailed { job: 5, message } if message.contains("another model")));
+}
+
+#[test]
+fn a_lesson_stops_within_a_step_and_goes_on_as_if_it_had_not() {
+    let bench = Bench::ready();
+    fill(&bench.folder.path().join("images"), 6);
+    let straight = lesson(&bench, "straight", 24);
+    teach(&bench, 1, &straight);
+    assert!(matches!(bench.until(|e| is_end(e, 1)).last(), Some(Event::JobDone { .. })));
+
+    bench.gate.set(0);
+    let parted = lesson(&bench, "parted", 24);
+    teach(&bench, 2, &parted);
+    teach(&bench, 3, &Lesson { looks: Vec::new(), ..lesson(&bench, "waiting", 5) });
+    bench.send(Request::Cancel { job: 3 });
+    hold_at(&bench, |e| matches!(e, Event::Lesson { news: News::Checked(point, _), .. } if point.step == 10));
+    bench.send(Request::Cancel { job: 2 });
+    bench.gate.set(u64::MAX);
+    let events = bench.until(|e| is_end(e, 2));
+    assert!(matches!(events.last(), Some(Event::JobCancelled { .. })));
+    assert!(news(&events).any(|n| matches!(n, News::Stopped(10))), "{events:?}");
+    assert!(!news(&events).any(|n| matches!(n, News::Step { step: 11.., .. } | News::Checked(..))), "{events:?}");
+
+    bench.send(Request::Clerk(Clerical::List { used: Vec::new() }));
+    let waiting = match bench.next() {
+        Event::Filed(Filed::Listed { adapters, lessons, .. }) => {
+            assert_eq!(adapters.len(), 1, "what is not finished is no adapter yet");
+            lessons
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(waiting, [Lesson { resume: true, ..parted.clone() }]);
+    teach(&bench, 4, &waiting[0]);
+    let events = bench.until(|e| is_end(e, 4));
+    assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    assert_eq!(weights(&parted.out), weights(&straight.out), "bit for bit");
+
+    // Cancelled before the first step: nothing to go on with, and nothing left behind.
+    bench.gate.set(0);
+    let early = lesson(&bench, "early", 5);
+    teach(&bench, 5, &early);
+    hold_at(&bench, |e| matches!(e, Event::Lesson { news: News::Preparing(_), .. }));
+    bench.send(Request::Cancel { job: 5 });
+    bench.gate.set(u64::MAX);
+    assert!(matches!(bench.until(|e| is_end(e, 5)).last(), Some(Event::JobCancelled { .. })));
+    assert!(!early.out.exists() && !Lesson::note_of(&early.out).exists());
+}
+
+#[test]
+fn damaged_and_doubled_pictures_are_named_before_and_a_panic_ends_only_the_lesson() {
+    let bench = Bench::ready();
+    let images = bench.folder.path().join("images");
+    fill(&images, 3);
+    std::fs::copy(images.join("00.png"), images.join("same.png")).unwrap();
+    std::fs::write(images.join("torn.png"), b"torn").unwrap();
+    std::fs::remove_file(images.join("01.txt")).unwrap();
+    let info = Arc::new(crate::pipeline::Pipeline::load(&tiny(), &mut |_| {}).unwrap().info().clone());
+    let look = |job: JobId, folder: &Path| {
+        let errand = Clerical::Survey { job, folder: folder.into(), info: info.clone() };
+        bench.send(Request::Clerk(errand));
+        bench.until(|e| matches!(e, Event::Filed(Filed::Surveyed { .. })))
+    };
+    let events = look(1, &images);
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+    for event in &events {
+        match event {
+            Event::Filed(Filed::Surveying { seen: Some(Seen::Found(picture)), .. }) => found.push(picture),
+            Event::Filed(Filed::Surveying { seen: Some(Seen::LeftOut(file)), .. }) => left_out.push(file),
+            _ => {}
+        }
+    }
+    assert_eq!((found.len(), left_out.len()), (3, 2));
+    assert!(left_out[0].why.contains("00.png") && left_out[1].why.contains("damaged"), "{left_out:?}");
+    assert!(found[0].caption == "blue waves" && found[0].small.width == 64);
+    assert!(matches!(events.last(), Some(Event::Filed(Filed::Surveyed { job: 1, trouble: None, .. }))));
+    for (job, folder, why) in [(2, bench.folder.path().join("none"), "no folder"), (3, images.join(PANIC), "by a test")]
+    {
+        let trouble = match look(job, &folder).pop() {
+            Some(Event::Filed(Filed::Surveyed { trouble: Some(trouble), .. })) => trouble,
+            other => panic!("{other:?}"),
+        };
+        assert!(trouble.contains(why), "{trouble}");
+    }
+
+    // Captions of the person are written beside the pictures before it begins.
+    let mut wanted = lesson(&bench, "few", 3);
+    wanted.captions = vec![(images.join("01.png"), "red waves".into())];
+    teach(&bench, 4, &wanted);
+    let events = bench.until(|e| is_end(e, 4));
+    assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    assert_eq!(std::fs::read_to_string(images.join("01.txt")).unwrap(), "red waves");
+    let told =
+        news(&events).find_map(|n| if let News::Prepared { left_out, .. } = n { Some(left_out.len()) } else { None });
+    assert_eq!(told, Some(2));
+    let evidence =
+        news(&events).find_map(|n| if let News::Finished { card, .. } = n { Some(card.evidence) } else { None });
+    assert_eq!(evidence, Some(None), "three pictures prove nothing");
+
+    for (job, folder, why) in [(5, images.join("none"), "no folder"), (6, images.join(PANIC), "by a test")] {
+        teach(&bench, job, &Lesson { folder, ..lesson(&bench, "bad", 3) });
+        let events = bench.until(|e| is_end(e, job));
+        assert!(matches!(events.last(), Some(Event::JobFailed { message, .. }) if message.contains(why)), "{events:?}");
+    }
+    assert!(!Lesson::note_of(&lesson(&bench, "bad", 3).out).exists());
+    assert_eq!(bench.made(7, &[recipe("a fox", 3, 2)]).len(), 1);
+}
+
+#[test]
+fn adapters_come_are_renamed_and_go_through_the_clerk() {
+    let bench = Bench::ready();
+    fill(&bench.folder.path().join("images"), 4);
+    let wanted = Lesson { looks: Vec::new(), ..lesson(&bench, "first", 2) };
+    teach(&bench, 1, &wanted);
+    bench.until(|e| is_end(e, 1));
+    let file = |errand| {
+        bench.send(Request::Clerk(errand));
+        bench.next()
+    };
+    let listed = || match bench.next() {
+        Event::Filed(Filed::Listed { adapters, .. }) => adapters.iter().map(|a| a.name.clone()).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let target = bench.folder.path().join("copy.safetensors");
+    let exported = file(Clerical::Export { path: wanted.out.clone(), target: target.clone() });
+    assert!(matches!(exported, Event::Filed(Filed::Exported { .. })), "{exported:?}");
+    assert!(matches!(file(Clerical::Import { path: target }), Event::Filed(Filed::Imported { .. })));
+    assert_eq!(listed(), ["copy", "first"]);
+    let renamed = file(Clerical::Rename { path: wanted.out.clone(), name: "second".into() });
+    let Event::Filed(Filed::Renamed { to, .. }) = renamed else { panic!("{renamed:?}") };
+    assert_eq!(listed(), ["copy", "second"]);
+    let picture = bench.made(2, &[recipe("a fox", 1, 2)])[0].0.clone();
+    bench.send(Request::Clerk(Clerical::Portrait { path: to.clone(), picture }));
+    assert_eq!(listed(), ["copy", "second"]);
+    assert!(to.with_extension("png").is_file());
+    assert!(matches!(file(Clerical::Delete { path: to.clone() }), Event::Filed(Filed::Deleted { .. })));
+    assert_eq!(listed(), ["copy"]);
+    assert!(!to.exists() && !to.with_extension("png").exists());
+    let refused = file(Clerical::Import { path: to });
+    assert!(matches!(refused, Event::Failed { .. }), "{refused:?}");
+}
