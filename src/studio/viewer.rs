@@ -112,7 +112,7 @@ impl App {
             });
         });
         ui.add_space(8.0);
-        let room = ui.available_height() - 174.0;
+        let room = ui.available_height() - 186.0;
         ScrollArea::vertical().max_height(room).min_scrolled_height(room).auto_shrink([false, false]).show(ui, |ui| {
             self.recipe_ui(ui, entry);
         });
