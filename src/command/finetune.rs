@@ -144,48 +144,48 @@ impl Args {
 pub fn run(args: Args, output: &Output) -> Result<()> {
     // Before a model is loaded: what is out of range for every checkpoint.
     args.settings(0).check()?;
-    let lessons = match (&args.images, &args.ratings) {
-        (Some(images), _) => {
-            check_folder(images)?;
-            Lessons::Pictures(images.clone())
-        }
-        // Asked again once the model is there; now only for what would be in vain.
-        (None, Some(library)) => {
-            let library = super::open_library(library, false, output)?;
-            Lessons::Choices(lessons::of(&library, &args.settings(0))?.choices)
-        }
-        (None, None) => return Err(Error::usage("Say what to learn from: --images DIR or --ratings LIBRARY.")),
+    let rated = match &args.ratings {
+        // What is held out follows from the share and the seed, whatever the checkpoint.
+        Some(library) => Some(lessons::of(&super::open_library(library, false, output)?, &args.settings(0))?),
+        None => None,
     };
+    if let Some(images) = &args.images {
+        check_folder(images)?;
+    }
     let device = super::device(&args.device, output)?.device;
     super::stop_on_ctrl_c();
     let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
-    let drawn = args.out.with_extension("imagined");
-    let settings = args.settings(pipeline.info().parameters);
-    let lessons = match (lessons, &args.ratings) {
-        (Lessons::Choices(_), Some(library)) => {
-            let library = super::open_library(library, false, output)?;
-            let mut lessons = lessons::of(&library, &settings)?;
-            lessons.imagine(&pipeline, args.imagined, &drawn, &mut |done, of| {
+    match (rated, args.images.clone()) {
+        (Some(mut rated), _) => {
+            let drawn = args.out.with_extension("imagined");
+            let imagined = rated.imagine(&pipeline, args.imagined, &drawn, &mut |done, of| {
                 output.progress(&format!("Imagining picture {} of {of}", done + 1));
                 !super::cancelled()
-            })?;
-            Lessons::Choices(lessons.choices)
+            });
+            let choices = std::mem::take(&mut rated.choices);
+            let taught = imagined.and_then(|()| lesson(&args, &pipeline, Lessons::Choices(choices), output));
+            // Only a way to the adapter; drawn anew where they are needed again.
+            rated.forget_imagined(&drawn);
+            taught
         }
-        (lessons, _) => lessons,
-    };
+        (None, Some(images)) => lesson(&args, &pipeline, Lessons::Pictures(images), output),
+        (None, None) => Err(Error::usage("Say what to learn from: --images DIR or --ratings LIBRARY.")),
+    }
+}
+
+/// Teaches, and says what came of it.
+fn lesson(args: &Args, pipeline: &Pipeline, lessons: Lessons, output: &Output) -> Result<()> {
     let options = Options {
         lessons,
         out: args.out.clone(),
-        settings,
+        settings: args.settings(pipeline.info().parameters),
         search: args.search,
         resume: args.resume,
         write_captions: args.write_captions,
         stop: super::cancelled,
     };
-    let outcome = teach(&pipeline, &options, &mut |event| tell(&event, output));
-    // Only a way to the adapter; drawn anew where it is needed again.
-    let _ = std::fs::remove_dir_all(&drawn);
-    finish(&options, &outcome?, output)
+    let outcome = teach(pipeline, &options, &mut |event| tell(&event, output))?;
+    finish(&options, &outcome, output)
 }
 
 /// Says how it goes.

@@ -59,7 +59,7 @@ impl Card {
                     memory: found.memory,
                 })
             }
-            Inspection::Weights(weights) if weights.family.starts_with("LoRA") => Err(Error::failed(format!(
+            Inspection::Weights(weights) if weights.is_adapter() => Err(Error::failed(format!(
                 "{name} is an adapter (LoRA), not a whole model: choose a checkpoint here, and put the adapter on top of it."
             ))),
             Inspection::Weights(weights) => Err(Error::failed(format!(

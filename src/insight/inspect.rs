@@ -97,6 +97,13 @@ pub struct Weights {
     pub trouble: Option<String>,
 }
 
+impl Weights {
+    /// Whether these are corrections on top of a checkpoint.
+    pub fn is_adapter(&self) -> bool {
+        self.family.starts_with("LoRA")
+    }
+}
+
 /// A whole checkpoint in the original layout.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OneFile {

@@ -6,6 +6,7 @@ use super::{Event, Outbox, Request, StartLook};
 use crate::insight::card::Card;
 use crate::insight::inspect::{Inspection, inspect};
 use crate::library::{metadata, write_unless_taken};
+use crate::model::checkpoint::hex;
 use crate::pipeline::{PreviewImage, hash_file, locate_model, open_mask, open_picture};
 use crate::recipe::MaskRef;
 use crate::{Error, Result};
@@ -111,7 +112,7 @@ impl Reader {
 
 /// Whether a file is a LoRA; of what cannot be read the next to look says why.
 fn is_adapter(path: &Path) -> bool {
-    matches!(inspect(path), Ok(Inspection::Weights(weights)) if weights.family.starts_with("LoRA"))
+    matches!(inspect(path), Ok(Inspection::Weights(weights)) if weights.is_adapter())
 }
 
 /// A picture, and its mask, no larger than `side`.
@@ -137,7 +138,7 @@ fn keep_mask(library: &Path, width: u32, height: u32, greys: Vec<u8>) -> Result<
     grey.write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| Error::failed(format!("The mask could not be written as PNG: {e}.")))?;
     let bytes = bytes.into_inner();
-    let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hash = hex(&Sha256::digest(&bytes));
     let folder = library.join(MASKS);
     std::fs::create_dir_all(&folder).map_err(|e| Error::io("make the folder", &folder, e))?;
     let path = folder.join(format!("mask-{}.png", &hash[..16]));

@@ -123,9 +123,7 @@ pub fn prepare(
     let plain = Settings { jitter: 0.0, ..settings.clone() };
     let began = Instant::now();
     for (done, chosen) in pictures.iter().enumerate() {
-        let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
-        let seconds_left = pace * (pictures.len() - done) as f32;
-        if !observe(Preparing { done, of: pictures.len(), seconds_left }) {
+        if !observe(Preparing::at(done, pictures.len(), began)) {
             return Err(Error::cancelled());
         }
         let picture = match decode(&chosen.path) {

@@ -74,6 +74,14 @@ pub struct Preparing {
     pub seconds_left: f32,
 }
 
+impl Preparing {
+    /// After `done` of `of` files, at the pace since `began`.
+    pub(super) fn at(done: usize, of: usize, began: Instant) -> Self {
+        let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
+        Self { done, of, seconds_left: pace * (of - done) as f32 }
+    }
+}
+
 /// Prepares a folder for a checkpoint; `write_captions` puts drafted captions beside the pictures, so that they can be edited.
 /// `observe` answers false to stop.
 ///
@@ -96,9 +104,7 @@ pub fn prepare(
     let (mut small, mut silent, mut drafted) = (0, 0, 0);
     let began = Instant::now();
     for (done, source) in sources.iter().enumerate() {
-        let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
-        let seconds_left = pace * (sources.len() - done) as f32;
-        if !observe(Preparing { done, of: sources.len(), seconds_left }) {
+        if !observe(Preparing::at(done, sources.len(), began)) {
             return Err(Error::cancelled());
         }
         let picture = match decode(&source.path) {

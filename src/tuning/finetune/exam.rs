@@ -48,17 +48,14 @@ impl Exam {
         for (i, example) in examples.iter().enumerate() {
             let (w, h) = example.size;
             let clean = example.latent(0);
-            let noise = TorchGenerator::new(seed.wrapping_mul(7919).wrapping_add(i as u64)).randn(clean.len() * draws);
+            let noise = noise(seed, i, clean.len() * draws);
             let words = pipeline.words_of(&[&example.caption])?;
             for first in (0..draws).step_by(AT_ONCE) {
                 let n = AT_ONCE.min(draws - first);
-                // Pictures with one question each still meet all noise levels.
-                let offset = (i as f64 * 0.618_034).fract();
-                let share = |d: usize| if draws == 1 { offset } else { (d as f64 + 0.5) / draws as f64 };
                 parts.push(Part {
                     clean: clean.repeat(n),
                     noise: noise[first * clean.len()..(first + n) * clean.len()].to_vec(),
-                    levels: (first..first + n).map(|d| objective.at(share(d))).collect(),
+                    levels: (first..first + n).map(|d| objective.at(share(i, d, draws))).collect(),
                     words: words.clone().repeat_dim(0, n),
                     shape: [n, h, w, channels],
                 });
@@ -80,16 +77,12 @@ impl Exam {
             let (winner, loser) = (&data.held_out[*winner], &data.held_out[*loser]);
             let (w, h) = winner.size;
             let clean: Vec<Vec<f32>> = [winner, loser].iter().map(|e| e.latent(0).repeat(draws)).collect();
-            let noise = TorchGenerator::new(seed.wrapping_mul(7919).wrapping_add(i as u64)).randn(clean[0].len());
-            let offset = (i as f64 * 0.618_034).fract();
-            let share = |d: usize| if draws == 1 { offset } else { (d as f64 + 0.5) / draws as f64 };
-            let words = [winner, loser].map(|e| pipeline.words_of(&[&e.caption]));
-            let [of_winner, of_loser] = words;
+            let words = |e: &Example| Ok::<_, Error>(pipeline.words_of(&[&e.caption])?.repeat_dim(0, draws));
             parts.push(Part {
                 clean: clean.concat(),
-                noise: noise.repeat(2),
-                levels: (0..2 * draws).map(|d| objective.at(share(d % draws))).collect(),
-                words: Tensor::cat(vec![of_winner?.repeat_dim(0, draws), of_loser?.repeat_dim(0, draws)], 0),
+                noise: noise(seed, i, clean[0].len()).repeat(2),
+                levels: (0..2 * draws).map(|d| objective.at(share(i, d % draws, draws))).collect(),
+                words: Tensor::cat(vec![words(winner)?, words(loser)?], 0),
                 shape: [2 * draws, h, w, pipeline.latent_channels()],
             });
         }
@@ -127,6 +120,16 @@ impl Exam {
         };
         self.parts.iter().map(&mut ask).collect()
     }
+}
+
+/// `n` standard normal numbers for picture or choice `i`.
+fn noise(seed: u64, i: usize, n: usize) -> Vec<f32> {
+    TorchGenerator::new(seed.wrapping_mul(7919).wrapping_add(i as u64)).randn(n)
+}
+
+/// Noise level of question `d` of `draws` about picture or choice `i`, 0..1. Those with one question each still meet all levels.
+fn share(i: usize, d: usize, draws: usize) -> f64 {
+    if draws == 1 { (i as f64 * 0.618_034).fract() } else { (d as f64 + 0.5) / draws as f64 }
 }
 
 /// The mean of answers' errors; not a number when nothing was asked.
