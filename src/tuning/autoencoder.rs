@@ -2,20 +2,20 @@
 
 use super::critic::Critic;
 use super::ember;
-use super::optimizer::{Optimizer, OptimizerConfig};
+use super::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
+use super::supply::Supply;
 use super::train::{Budget, Observe, Options, Progress, Reports, Stage, schedule};
+use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, sheet};
-use crate::kernels::linear;
+use crate::kernels::{linear, on_cpu};
 use crate::model::Init;
 use crate::model::autoencoder_kl::AutoencoderKl;
 use crate::model::checkpoint::{Precision, Weights, save};
 use crate::{Error, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use crossbeam_channel::Receiver;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Side of a training crop, pixels.
@@ -30,26 +30,32 @@ const Z_NOISE: f64 = 0.05;
 /// Seeds from here on are never trained on.
 pub const HELD_OUT: u64 = 1 << 60;
 
-/// Random crops of painted scenes, -1..=1, made on a thread of their own.
-fn crops(painter: Arc<Painter>, first: u64, stop: Arc<AtomicU64>) -> Receiver<Vec<f32>> {
-    let (send, receive) = crossbeam_channel::bounded(32);
-    std::thread::spawn(move || {
-        let mut seed = first;
-        while stop.load(Ordering::Relaxed) == 0 {
-            let sample = painter.paint(seed, ember::SIDE);
-            // Two crops a picture, from opposite corners of a random grid.
-            for i in 0..2u64 {
-                let dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17 + 20 * i as u32);
-                let span = (ember::SIDE - CROP) as u64 + 1;
-                let (x, y) = ((dice % span) as usize, (dice / span % span) as usize);
-                if send.send(crop(&sample.rgb, x, y)).is_err() {
-                    return;
-                }
-            }
-            seed += 1;
+/// Random crops of painted scenes, -1..=1, painted on threads of their own.
+struct Crops {
+    supply: Supply,
+    /// Crops of a scene.
+    each: u64,
+    left: Vec<Vec<f32>>,
+}
+
+impl Crops {
+    /// The CPU, which is busy training, paints with one thread and crops a scene twice; beside another device all its cores paint.
+    fn new(painter: &Arc<Painter>, first: u64, device: &Device) -> Self {
+        let (threads, each) = if on_cpu(device) { (1, 2) } else { (rayon::current_num_threads(), 4) };
+        Self { supply: Supply::new(painter, first, ember::SIDE, threads), each, left: Vec::new() }
+    }
+
+    fn next(&mut self) -> Result<Vec<f32>> {
+        if self.left.is_empty() {
+            let sample = self.supply.next()?;
+            // The places follow from the picture, so that one thread gives the same crops again.
+            let seed = sample.rgb.iter().step_by(97).fold(1u64, |a, v| a.wrapping_mul(31).wrapping_add(u64::from(*v)));
+            let mut rng = Rng::new(seed);
+            let span = ember::SIDE - CROP + 1;
+            self.left = (0..self.each).map(|_| crop(&sample.rgb, rng.below(span), rng.below(span))).collect();
         }
-    });
-    receive
+        self.left.pop().ok_or_else(|| Error::failed("There is nothing to crop."))
+    }
 }
 
 fn crop(rgb: &[u8], x: usize, y: usize) -> Vec<f32> {
@@ -112,7 +118,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     if let Some(first) = first {
         model = Weights::of_component(&first.join("vae"))?.load(model, &[""])?;
     }
-    let mut optimizer = Optimizer::new(&model, OptimizerConfig { weight_decay: 1e-5, ..Default::default() });
+    let config = OptimizerConfig { weight_decay: 1e-5, kind: OptimizerKind::Muon, ..Default::default() };
+    let mut optimizer = Optimizer::new(&model, config);
     let state = options.out.join(format!("{stage}.state.safetensors"));
     if options.resume && state.is_file() {
         model = optimizer.restore(model, &state)?;
@@ -122,14 +129,14 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let mut critic = frozen.then(|| Critic::new(&device, options.seed.wrapping_add(2), 1e-3));
     let painter = Arc::new(Painter::new(options.objects.as_deref())?);
     let batch = options.batch.unwrap_or(4);
-    let stop = Arc::new(AtomicU64::new(0));
     let first = options.seed.wrapping_mul(1 << 40) + optimizer.steps() * batch as u64;
-    let crops = crops(painter.clone(), first, stop.clone());
+    let mut crops = Crops::new(&painter, first, &options.device);
     let budget = Budget::new(options.minutes, options.steps);
     let peak = options.learning_rate.unwrap_or(1e-3);
     let mut reports = Reports::new(stage, 15.0, budget, optimizer.steps());
     let (mut told, mut saved) = (Vec::new(), Instant::now());
-    let vanished = || Error::failed("The painter stopped; see the message above and start again with --resume.");
+    // On a device other than the CPU the loss is read one step late, so that it is never waited for.
+    let mut late: Option<Tensor<1>> = None;
 
     loop {
         let step = optimizer.steps();
@@ -139,7 +146,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         }
         let mut data = Vec::with_capacity(batch * CROP * CROP * 3);
         for _ in 0..batch {
-            data.extend(crops.recv().map_err(|_| vanished())?);
+            data.extend(crops.next()?);
         }
         let x = Tensor::<4>::from_data(TensorData::new(data, [batch, CROP, CROP, 3]), &device);
         let (value, mut gradients) = if let Some(critic) = &mut critic {
@@ -159,13 +166,16 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             let kl = (mean.clone().square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
             let colours = colour_loss(mean, x.clone());
             let loss = reconstruction_loss(model.decode(z), x) + colours * 0.5 + kl * KL;
-            (loss.clone().inner().into_scalar(), loss.backward())
+            (loss.clone().inner(), loss.backward())
         };
         model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;
+        let value = if on_cpu(&options.device) { Some(value) } else { late.replace(value) };
+        let value = value.map_or(0.0, |v| v.into_scalar());
 
         let extra = || {
-            let share = told.iter().sum::<f32>() / told.len() as f32;
-            (!std::mem::take(&mut told).is_empty()).then_some(("patches told from real ones", share))
+            let told = std::mem::take(&mut told);
+            let share = (!told.is_empty()).then(|| Tensor::cat(told, 0).mean().into_scalar());
+            share.map(|share| ("patches told from real ones", share))
         };
         if !reports.step((optimizer.steps(), done), (value, batch), extra, observe) {
             break;
@@ -175,7 +185,6 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
             saved = Instant::now();
         }
     }
-    stop.store(1, Ordering::Relaxed);
     let quality = keep(options, &model, &optimizer, (stage, &state), &painter)?;
     observe(Progress {
         stage,

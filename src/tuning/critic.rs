@@ -67,25 +67,24 @@ impl Critic {
         ours: &Tensor<4>,
         theirs: &Tensor<4>,
         loss: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<1>,
-    ) -> (Tensor<4>, f32) {
+    ) -> (Tensor<4>, Tensor<1>) {
         let ours = Tensor::from_inner(ours.clone()).require_grad();
         let loss = loss(ours.clone(), Tensor::from_inner(theirs.clone()));
-        let value = loss.clone().inner().into_scalar();
+        let value = loss.clone().inner();
         let way = |loss: Tensor<1>| ours.grad(&loss.backward()).unwrap_or_else(|| ours.clone().inner().zeros_like());
         let plain = way(loss);
         let opinion = way(-self.patches.forward(ours.clone()).mean());
-        let size = |t: &Tensor<4>| t.clone().square().mean().sqrt().into_scalar::<f32>();
+        let size = |t: &Tensor<4>| t.clone().square().mean().sqrt();
         let ramp = (self.optimizer.steps() as f32 / RAMP).min(1.0);
-        let weight = PULL * ramp * size(&plain) / (size(&opinion) + 1e-12);
-        (plain + opinion * weight, value)
+        let weight = size(&plain) / (size(&opinion) + 1e-12) * (PULL * ramp);
+        (plain + opinion * weight.unsqueeze::<4>(), value)
     }
 
     /// One step of the hinge loss (Lim and Ye 2017, arXiv:1705.02894); returns the share of patches told rightly.
-    pub fn learn(&mut self, ours: Tensor<4>, theirs: Tensor<4>) -> f32 {
+    pub fn learn(&mut self, ours: Tensor<4>, theirs: Tensor<4>) -> Tensor<1> {
         let real = self.patches.forward(Tensor::from_inner(theirs));
         let fake = self.patches.forward(Tensor::from_inner(ours));
-        let told =
-            |x: &Tensor<4>, sign: f32| (x.clone().inner() * sign).greater_elem(0.0).float().mean().into_scalar::<f32>();
+        let told = |x: &Tensor<4>, sign: f32| (x.clone().inner() * sign).greater_elem(0.0).float().mean();
         let right = (told(&real, 1.0) + told(&fake, -1.0)) / 2.0;
         let loss = activation::relu(-real + 1.0).mean() + activation::relu(fake + 1.0).mean();
         let mut gradients = loss.backward();
@@ -109,11 +108,11 @@ mod tests {
         let squared = |a: Tensor<4>, b: Tensor<4>| (a - b).square().mean();
         let (first, _) = critic.gradient(&flat, &flat, squared);
         assert_eq!(first.abs().max().into_scalar::<f32>(), 0.0, "no pull before it was taught");
-        let told: Vec<f32> = (0..60).map(|_| critic.learn(flat.clone(), real())).collect();
+        let told: Vec<f32> = (0..60).map(|_| critic.learn(flat.clone(), real()).into_scalar()).collect();
         assert!(told[55..].iter().all(|t| *t > 0.9), "{told:?}");
         let theirs = real();
         let (pull, loss) = critic.gradient(&flat, &theirs, squared);
-        assert!(loss > 0.2, "{loss}");
+        assert!(loss.into_scalar::<f32>() > 0.2);
         let opinion = |x: Tensor<4>| critic.patches.valid().forward(x).mean().into_scalar::<f32>();
         let moved = flat.clone() - pull.clone() / pull.abs().max().into_scalar::<f32>() * 0.02;
         assert!(opinion(moved) > opinion(flat), "a step against the gradient looks more real");

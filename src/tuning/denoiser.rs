@@ -2,12 +2,14 @@
 
 use super::autoencoder::{self, HELD_OUT, write_sheet};
 use super::ember::{self, LatentStatistics};
-use super::latents::{self, Example, Item, SIZE, encode};
+use super::latents::{self, Example, Item, SIZE, encode, encode_samples};
 use super::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
 use super::shards::Shards;
+use super::supply::Supply;
 use super::train::{Budget, Observe, Options, Progress, Reports, flow_time, schedule};
 use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, sheet};
+use crate::kernels::on_cpu;
 use crate::model::Init;
 use crate::model::checkpoint::{Precision, Weights, save};
 use crate::model::clip_text::{ClipText, PREFIXES};
@@ -17,9 +19,10 @@ use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
 use crate::{Error, Result};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Both networks that learn together.
@@ -33,6 +36,8 @@ struct Denoiser {
 const FIRST: usize = 2048;
 /// Scenes encoded at a time while training goes on.
 const MORE: usize = 64;
+/// Scenes encoded at a time on a device other than the CPU, where they are painted meanwhile.
+const MORE_ON_DEVICE: usize = 128;
 /// Scenes kept; new ones replace the oldest.
 const KEPT: usize = 200_000;
 
@@ -73,7 +78,7 @@ const PROMPTS: [&str; 24] = [
 pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let plain = &options.device;
     let device = plain.clone().autodiff();
-    let painter = Painter::new(options.objects.as_deref())?;
+    let painter = Arc::new(Painter::new(options.objects.as_deref())?);
     let vae = autoencoder::load(&options.out, plain).map_err(|e| {
         Error::failed(format!(
             "The denoiser needs a trained autoencoder: run kiln train --stage autoencoder first. {e}"
@@ -116,8 +121,13 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     // A trial of a few steps need not wait for thousands of scenes.
     let first = options.steps.map_or(FIRST, |steps| (steps as usize).saturating_mul(batch).clamp(MORE, FIRST));
     let began = Instant::now();
+    // On a device the CPU has time to paint while it trains, and a scene is encoded as soon as it is there.
+    let supply = (!on_cpu(plain)).then(|| Supply::new(&painter, next, ember::SIDE, rayon::current_num_threads()));
     while items.len() < first {
-        items.extend(encode(&vae, &painter, plain, next, MORE)?);
+        items.extend(match &supply {
+            Some(supply) => encode_samples(&vae, plain, &supply.take(MORE_ON_DEVICE)?)?,
+            None => encode(&vae, &painter, plain, next, MORE)?,
+        });
         next += MORE as u64;
         let done = items.len() as f32 / first as f32;
         let progress = Progress {
@@ -137,6 +147,8 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let peak = options.learning_rate.unwrap_or(8e-4);
     let mut reports = Reports::new("denoiser", 20.0, budget, optimizer.steps());
     let mut saved = Instant::now();
+    // A device is quick, often lent, and can vanish.
+    let save_every = if on_cpu(plain) { 480 } else { 150 };
     let mut oldest = 0;
     let mut shards = Shards::new(&model, plain, batch)?;
     let started = Instant::now();
@@ -152,16 +164,23 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         }
         // One fresh scene for every ten or twenty that are trained on, each time with other words and other noise.
         let repeats = if coarse { 20 } else { 10 };
-        if step.is_multiple_of((repeats * MORE as u64 / batch as u64).max(1)) && done < 0.95 {
-            for item in encode(&vae, &painter, plain, next, MORE)? {
-                if items.len() < KEPT {
-                    items.push(item);
-                } else {
-                    items[oldest] = item;
-                    oldest = (oldest + 1) % KEPT;
-                }
+        let fresh = match &supply {
+            Some(supply) if supply.waiting() >= MORE_ON_DEVICE => {
+                encode_samples(&vae, plain, &supply.take(MORE_ON_DEVICE)?)?
             }
-            next += MORE as u64;
+            None if step.is_multiple_of((repeats * MORE as u64 / batch as u64).max(1)) && done < 0.95 => {
+                next += MORE as u64;
+                encode(&vae, &painter, plain, next - MORE as u64, MORE)?
+            }
+            _ => Vec::new(),
+        };
+        for item in fresh {
+            if items.len() < KEPT {
+                items.push(item);
+            } else {
+                items[oldest] = item;
+                oldest = (oldest + 1) % KEPT;
+            }
         }
         // Drawn here, in order, so that the same steps are the same on every number of cores.
         let share = batch / shards.count();
@@ -171,17 +190,16 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
                 ((0..share).map(|_| draw(&mut rng)).collect(), u64::from(rng.bits()))
             })
             .collect();
-        let (loss, gradients) = shards.gradients(&optimizer, |model, shard| {
+        let (loss, norm) = shards.step(&mut optimizer, schedule(peak, step, done), |model, shard| {
             let (examples, seed) = &parts[shard];
             flow_loss(model, &tokenizer, &text_config, examples, coarse, *seed, step >= WORDS_REST, &device)
         })?;
-        let norm = optimizer.apply(&gradients, schedule(peak, step, done));
 
         let now = (optimizer.steps(), done);
         if !reports.step(now, (loss, batch), || Some(("gradient norm", norm)), observe) {
             break;
         }
-        if saved.elapsed().as_secs() > 480 {
+        if saved.elapsed().as_secs() > save_every {
             keep(options, &model, &optimizer, &state)?;
             saved = Instant::now();
         }
@@ -230,14 +248,21 @@ fn flow_loss(
     let labels = Tensor::<2>::from_data(TensorData::new(labels, [n, 26]), device);
     let sigmas: Vec<f32> = (0..n).map(|_| flow_time(rng).clamp(0.001, 1.0)).collect();
     let sigma = Tensor::<4>::from_data(TensorData::new(sigmas.clone(), [n, 1, 1, 1]), device);
-    let noise = TorchGenerator::new(seed).randn(numbers);
-    let noise = Tensor::<4>::from_data(TensorData::new(noise, shape), device);
+    let noise = if on_cpu(device) {
+        let noise = TorchGenerator::new(seed).randn(numbers);
+        Tensor::<4>::from_data(TensorData::new(noise, shape), device)
+    } else {
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    };
     let noisy = clean.clone() * (sigma.clone() * -1.0 + 1.0) + noise.clone() * sigma;
     let tokens: Vec<Vec<u32>> = examples.iter().map(|e| tokenizer.encode(&e.caption).ids).collect();
-    let mut words = model.text.forward(&tokens, text_config.eos_token_id)?.last_hidden_state;
-    if !words_learn {
-        words = words.detach();
-    }
+    // Words that rest are read without a graph: one that nothing walks back is never freed while the weights under it stay.
+    let words = if words_learn {
+        model.text.forward(&tokens, text_config.eos_token_id)?.last_hidden_state
+    } else {
+        let words = model.text.valid().forward(&tokens, text_config.eos_token_id)?.last_hidden_state;
+        if device.is_autodiff() { Tensor::from_inner(words) } else { words }
+    };
     let times: Vec<f32> = sigmas.iter().map(|s| s * 1000.0).collect();
     let conditioning = UnetConditioning { class_labels: Some(labels), ..Default::default() };
     let flow = model.unet.forward(noisy, &times, words, &conditioning)?;
@@ -278,8 +303,8 @@ fn keep(options: &Options, model: &Denoiser, optimizer: &Optimizer, state: &Path
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
     }
     let unet = options.out.join("unet/diffusion_pytorch_model.safetensors");
-    save(&averaged.unet, "", &unet, Precision::ShortF16)?;
-    save(&averaged.text, "text_model.", &options.out.join("text_encoder/model.safetensors"), Precision::ShortF16)?;
+    save(&averaged.unet, "", &unet, Precision::ShortF16(3))?;
+    save(&averaged.text, "text_model.", &options.out.join("text_encoder/model.safetensors"), Precision::ShortF16(6))?;
     optimizer.save(state)?;
     let pipeline = Pipeline::load_on(&options.out, &options.device, &mut |_| {})?;
     let mut pictures = Vec::with_capacity(PROMPTS.len());

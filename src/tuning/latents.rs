@@ -4,7 +4,8 @@ use super::autoencoder::HELD_OUT;
 use super::ember::{self, LatentStatistics};
 use crate::corpus::captions::caption;
 use crate::corpus::rng::Rng;
-use crate::corpus::{Painter, SceneDescription};
+use crate::corpus::{Painter, Sample, SceneDescription};
+use crate::kernels::on_cpu;
 use crate::model::autoencoder_kl::AutoencoderKl;
 use crate::pipeline::extras::PreviewProjection;
 use crate::{Error, Result};
@@ -41,10 +42,15 @@ pub fn encode(
     first: u64,
     count: usize,
 ) -> Result<Vec<Item>> {
+    let samples: Vec<_> = (0..count as u64).into_par_iter().map(|i| painter.paint(first + i, ember::SIDE)).collect();
+    encode_samples(model, device, &samples)
+}
+
+/// Encodes painted scenes of [`ember::SIDE`] pixels; the latents are not scaled yet.
+pub fn encode_samples(model: &AutoencoderKl, device: &Device, samples: &[Sample]) -> Result<Vec<Item>> {
     let side = ember::SIDE;
-    let samples: Vec<_> = (0..count as u64).into_par_iter().map(|i| painter.paint(first + i, side)).collect();
-    let mut items = Vec::with_capacity(count);
-    for group in samples.chunks(4) {
+    let mut items = Vec::with_capacity(samples.len());
+    for group in samples.chunks(if on_cpu(device) { 4 } else { 64 }) {
         let data: Vec<f32> = group.iter().flat_map(|s| s.rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0)).collect();
         let x = Tensor::<4>::from_data(TensorData::new(data, [group.len(), side, side, 3]), device);
         let latents: Vec<f32> = model.encode(x).0.into_data().try_into_vec().map_err(|e| {

@@ -11,5 +11,6 @@ mod muon;
 pub mod optimizer;
 pub mod shards;
 pub mod shelf;
+pub mod supply;
 pub mod train;
 mod words;

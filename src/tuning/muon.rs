@@ -2,10 +2,11 @@
 //! as AdamW's steps are (Liu et al. 2025, arXiv:2502.16982), so that one learning rate serves both.
 
 use crate::kernels::cpu::matrix::{Mat, product, transpose};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 /// Decay of the momentum.
-const MOMENTUM: f32 = 0.95;
+pub const MOMENTUM: f32 = 0.95;
 /// The quintic's coefficients: steep at 0, within 0.3 of 1 after five rounds.
 const QUINTIC: (f32, f32, f32) = (3.4445, -4.7750, 2.0315);
 const ROUNDS: usize = 5;
@@ -34,6 +35,22 @@ pub fn direction(gradient: &[f32], momentum: &mut [f32], (rows, cols): (usize, u
     let scale = STEP_RMS * (rows.max(cols) as f32).sqrt();
     step.par_iter_mut().with_min_len(CHUNK).for_each(|v| *v *= scale);
     step
+}
+
+/// The same on any device for matrices of one size, `[matrices, rows, columns]`, whose momentum is looked ahead already.
+pub fn directions(ahead: Tensor<3>) -> Tensor<3> {
+    let [_, rows, cols] = ahead.dims();
+    let mut x = if rows < cols { ahead.swap_dims(1, 2) } else { ahead };
+    let norm = x.clone().square().sum_dim(1).sum_dim(2).sqrt() + 1e-7;
+    x = x / norm;
+    let (a, b, c) = QUINTIC;
+    for _ in 0..ROUNDS {
+        let gram = x.clone().swap_dims(1, 2).matmul(x.clone());
+        let inner = gram.clone().matmul(gram.clone()) * c + gram * b;
+        x = x.clone() * a + x.matmul(inner);
+    }
+    let step = if rows < cols { x.swap_dims(1, 2) } else { x };
+    step * (STEP_RMS * (rows.max(cols) as f32).sqrt())
 }
 
 /// The matrix with its singular values moved near 1, by Newton-Schulz rounds on the smaller side.
@@ -93,6 +110,26 @@ mod tests {
         let still = direction(&vec![0.0; gradient.len()], &mut momentum, (64, 32));
         let agree: f32 = still.iter().zip(&step).map(|(a, b)| a * b).sum::<f32>() / (step.len() as f32 * rms * rms);
         assert!(agree > 0.9, "{agree}");
+    }
+
+    #[test]
+    fn stacked_matrices_take_the_same_steps() {
+        let mut rng = Rng::new(7);
+        for (rows, cols) in [(48, 16), (16, 48)] {
+            let x: Vec<f32> = (0..2 * rows * cols).map(|_| rng.normal()).collect();
+            let stack = Tensor::<3>::from_data(
+                burn::tensor::TensorData::new(x.clone(), [2, rows, cols]),
+                &burn::tensor::Device::flex(),
+            );
+            let together: Vec<f32> = directions(stack).into_data().try_into_vec().unwrap();
+            for (i, x) in x.chunks_exact(rows * cols).enumerate() {
+                // A momentum of the gradient's own size is left as it is.
+                let alone = direction(x, &mut x.to_vec(), (rows, cols));
+                for (a, b) in alone.iter().zip(&together[i * rows * cols..]) {
+                    assert!((a - b).abs() < 2e-3, "{a} {b}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub type Gradients = Vec<Option<Vec<f32>>>;
 pub struct Shards<M> {
     copies: Vec<M>,
     pools: Vec<ThreadPool>,
+    /// Loss of the step before, on a device other than the CPU.
+    late: Option<Tensor<1>>,
+    on_cpu: bool,
 }
 
 impl<M: Module + Sync> Shards<M> {
@@ -34,7 +37,7 @@ impl<M: Module + Sync> Shards<M> {
         let wanted = if on_cpu(device) { rayon::current_num_threads().min(batch / least.max(1)).max(1) } else { 1 };
         // Equal shares make the mean of the shards' losses the loss of the batch.
         let count = (1..=wanted).rev().find(|n| batch.is_multiple_of(*n)).unwrap_or(1);
-        Self::of(module, count)
+        Ok(Self { on_cpu: on_cpu(device), ..Self::of(module, count)? })
     }
 
     fn of(module: &M, count: usize) -> Result<Self> {
@@ -42,12 +45,42 @@ impl<M: Module + Sync> Shards<M> {
         let pools =
             if count > 1 { (0..count).map(|_| pool()).collect::<std::result::Result<_, _>>() } else { Ok(Vec::new()) };
         let pools = pools.map_err(|e| Error::failed(format!("A thread to train with could not be started: {e}.")))?;
-        Ok(Self { copies: vec![module.clone(); count], pools })
+        Ok(Self { copies: vec![module.clone(); count], pools, late: None, on_cpu: true })
     }
 
     /// Number of shards.
     pub fn count(&self) -> usize {
         self.copies.len()
+    }
+
+    /// One step of the optimiser along the mean loss of the shards; returns that loss and the norm of its gradient. On a device
+    /// other than the CPU both are those of the step before, so that the device is never waited for (the first step says 0).
+    ///
+    /// # Errors
+    /// The first of `loss`; and when a thread panicked.
+    pub fn step(
+        &mut self,
+        optimizer: &mut Optimizer,
+        learning_rate: f32,
+        loss: impl Fn(&M, usize) -> Result<Tensor<1>> + Sync,
+    ) -> Result<(f32, f32)> {
+        if self.on_cpu {
+            let (loss, gradients) = self.gradients(optimizer, loss)?;
+            return Ok((loss, optimizer.apply(&gradients, learning_rate)));
+        }
+        let Some(module) = self.copies.pop() else { return Err(Error::failed("There is nothing to train.")) };
+        let module = if self.late.is_none() { optimizer.current(module) } else { module };
+        let loss = loss(&module, 0)?;
+        let (module, norm) = optimizer.step(module, &mut loss.backward(), learning_rate);
+        self.copies.push(module);
+        let before = match self.late.replace(loss.inner()) {
+            Some(loss) => loss.try_into_scalar().map_err(|e| Error::failed(format!(
+                "The device stopped answering ({e:?}); what was saved last is kept: start again with --resume, with a smaller --batch if \
+                 its memory was full."
+            )))?,
+            None => 0.0,
+        };
+        Ok((before, norm))
     }
 
     /// Gives every copy the optimiser's weights, has `loss` compute the mean loss of each shard, and returns the mean over the

@@ -160,11 +160,10 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
                 (tokens, truths.concat())
             })
             .collect();
-        let (mean, gradients) = shards.gradients(&optimizer, |model, shard| {
+        let (mean, norm) = shards.step(&mut optimizer, schedule(peak, step, done), |model, shard| {
             let (tokens, truths) = &parts[shard];
             Ok(loss(read(model, tokens, &config)?, truths, &device))
         })?;
-        let norm = optimizer.apply(&gradients, schedule(peak, step, done));
         let now = (optimizer.steps(), done);
         if !reports.step(now, (mean, batch), || Some(("gradient norm", norm)), observe) {
             break;
@@ -174,7 +173,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
     let averaged = optimizer.averaged(model).valid();
     let folder = options.out.join("text_encoder");
     std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
-    save(&averaged.text, "text_model.", &folder.join("model.safetensors"), Precision::ShortF16)?;
+    save(&averaged.text, "text_model.", &folder.join("model.safetensors"), Precision::ShortF16(6))?;
 
     let (loss, read) = judge(&averaged, &tokenizer, &config, &painter, plain)?;
     observe(Progress {

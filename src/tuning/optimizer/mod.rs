@@ -1,11 +1,15 @@
 //! AdamW, Muon for inner matrices, Adam or gradient descent with momentum, and a moving average of the weights, over any burn
 //! module; resumable from a safetensors file.
 
+mod on_device;
+
 use super::muon;
 use crate::kernels::cpu::optimizer::{AdamW, Sgd, adamw, sgd, sum_of_squares};
+use crate::kernels::on_cpu;
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use on_device::OnDevice;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -68,6 +72,8 @@ pub struct Optimizer {
     config: OptimizerConfig,
     step: u64,
     slots: Vec<Slot>,
+    /// Newer than the slots' numbers, once a step was taken on a device.
+    on_device: Option<OnDevice>,
 }
 
 /// Path of a parameter inside its module.
@@ -121,6 +127,30 @@ impl ModuleVisitor for Take<'_> {
     }
 }
 
+/// Takes the gradients out as they are, in the order of the slots.
+struct TakeTensors<'a> {
+    gradients: &'a mut Gradients,
+    taken: Vec<Option<Tensor<1>>>,
+}
+
+impl ModuleVisitor for TakeTensors<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.taken.push(param.val().grad_remove(self.gradients).map(|g| g.reshape([-1])));
+    }
+}
+
+/// Puts tensors back, in the order of the slots.
+struct PutTensors(std::vec::IntoIter<Option<Tensor<1>>>);
+
+impl ModuleMapper for PutTensors {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(Some(value)) = self.0.next() else { return param };
+        let (id, old, mapper) = param.consume();
+        let value = Tensor::from_inner(value.reshape(old.dims())).set_require_grad(old.is_require_grad());
+        Param::from_mapped_value(id, value, mapper)
+    }
+}
+
 /// Puts values back, in the order of the slots.
 struct Put<'a, F: Fn(&Slot) -> &Vec<f32>> {
     slots: std::slice::Iter<'a, Slot>,
@@ -146,7 +176,7 @@ impl Optimizer {
     pub fn new<M: Module>(module: &M, config: OptimizerConfig) -> Self {
         let mut slots = Vec::new();
         module.visit(&mut Collect { path: PathStack::default(), slots: &mut slots });
-        Self { config, step: 0, slots }
+        Self { config, step: 0, slots, on_device: None }
     }
 
     /// Steps done.
@@ -162,9 +192,49 @@ impl Optimizer {
     /// One step; returns the module with new weights and the norm of the gradient before clipping. A step whose gradient is
     /// not finite is skipped, and the norm returned says so.
     pub fn step<M: Module>(&mut self, module: M, gradients: &mut Gradients, lr: f32) -> (M, f32) {
+        let adam = matches!(self.config.kind, OptimizerKind::AdamW | OptimizerKind::Muon);
+        if adam && module.devices().iter().any(|d| !on_cpu(d)) {
+            return self.step_in_place(module, gradients, lr);
+        }
         let taken = self.take(&module, gradients);
         let norm = self.apply(&taken, lr);
         (self.current(module), norm)
+    }
+
+    /// [`Optimizer::step`] where the module is: nothing travels, and what is returned as the norm is that of the step before, so that
+    /// nobody waits. Gradients that are not finite count as zeros.
+    pub fn step_in_place<M: Module>(&mut self, module: M, gradients: &mut Gradients, lr: f32) -> (M, f32) {
+        let mut take = TakeTensors { gradients, taken: Vec::with_capacity(self.slots.len()) };
+        module.visit(&mut take);
+        let gradients = take.taken;
+        let Some(device) = gradients.iter().flatten().next().map(|g| g.device()) else { return (module, 0.0) };
+        let mut memory = match self.on_device.take() {
+            Some(memory) if memory.fits(&gradients) => memory,
+            other => {
+                if let Some(memory) = other {
+                    memory.sync(&mut self.slots);
+                }
+                let present = gradients.iter().map(Option::is_some).collect();
+                OnDevice::new(&self.slots, &self.config, present, &device)
+            }
+        };
+        self.step += 1;
+        let norm = memory.step(&self.config, gradients, lr, self.step as f32);
+        let module = module.map(&mut PutTensors(memory.weights().into_iter()));
+        self.on_device = Some(memory);
+        (module, norm)
+    }
+
+    /// Every number, on the host.
+    fn slots(&self) -> std::borrow::Cow<'_, [Slot]> {
+        match &self.on_device {
+            None => (&self.slots).into(),
+            Some(memory) => {
+                let mut slots = self.slots.clone();
+                memory.sync(&mut slots);
+                slots.into()
+            }
+        }
     }
 
     /// Takes a module's gradients out, in the order of the weights; none for a weight that had no part in the loss.
@@ -177,6 +247,9 @@ impl Optimizer {
     /// One step with gradients in the order of [`Optimizer::take`]; returns their norm before clipping. Gradients that are not
     /// finite are skipped, and the norm returned says so.
     pub fn apply(&mut self, gradients: &[Option<Vec<f32>>], lr: f32) -> f32 {
+        if let Some(memory) = self.on_device.take() {
+            memory.sync(&mut self.slots);
+        }
         let norm = gradients.iter().flatten().map(|g| sum_of_squares(g)).sum::<f64>().sqrt() as f32;
         if !norm.is_finite() {
             return norm;
@@ -239,7 +312,7 @@ impl Optimizer {
     }
 
     fn put<M: Module>(&self, module: M, pick: impl Fn(&Slot) -> &Vec<f32>) -> M {
-        module.map(&mut Put { slots: self.slots.iter(), pick })
+        module.map(&mut Put { slots: self.slots().iter(), pick })
     }
 
     /// Writes everything that [`Optimizer::restore`] needs; replaces the file atomically.
@@ -253,7 +326,8 @@ impl Optimizer {
     /// When the file cannot be written.
     pub fn save_with(&self, path: &Path, notes: &[(&str, &str)]) -> Result<()> {
         let mut tensors = Vec::new();
-        for slot in &self.slots {
+        let slots = self.slots();
+        for slot in slots.iter() {
             for (part, values) in
                 [("weight", &slot.weight), ("mean", &slot.mean), ("square", &slot.square), ("average", &slot.average)]
             {
@@ -297,7 +371,7 @@ impl Optimizer {
             }
         }
         self.step = step.ok_or_else(|| damaged("no step count".into()))?;
-        self.slots = slots;
+        (self.slots, self.on_device) = (slots, None);
         Ok(self.current(module))
     }
 }
@@ -363,6 +437,35 @@ mod tests {
         assert_eq!(second.steps(), 60);
         let (_, resumed) = fit(fresh, &mut second, 300, &device);
         assert_eq!(resumed, straight);
+    }
+
+    #[test]
+    fn a_step_in_place_is_the_same_step() {
+        let device = Device::flex().autodiff();
+        for kind in [OptimizerKind::AdamW, OptimizerKind::Muon] {
+            let config = OptimizerConfig { kind, weight_decay: 0.1, clip_norm: 0.5, ..Default::default() };
+            let model = crate::model::layers::Linear::new(&mut crate::model::Init::new(&device, 3), 20, 30);
+            let (mut host, mut own) = (Optimizer::new(&model, config), Optimizer::new(&model, config));
+            let (mut ours, mut theirs) = (model.clone(), model);
+            let x = Tensor::<2>::random([8, 20], burn::tensor::Distribution::Default, &device);
+            let mut norms = Vec::new();
+            for _ in 0..5 {
+                let loss = |m: &crate::model::layers::Linear| m.forward(x.clone()).square().mean().backward();
+                let (a, norm) = host.step(ours.clone(), &mut loss(&ours), 0.05);
+                let (b, before) = own.step_in_place(theirs.clone(), &mut loss(&theirs), 0.05);
+                norms.push((norm, before));
+                (ours, theirs) = (a, b);
+            }
+            for pair in norms.windows(2) {
+                assert!((pair[0].0 - pair[1].1).abs() < 1e-3 * pair[0].0, "{norms:?}");
+            }
+            assert_eq!(own.steps(), 5);
+            for (a, b) in host.slots().iter().zip(own.slots().iter()) {
+                for (x, y) in a.weight.iter().chain(&a.average).zip(b.weight.iter().chain(&b.average)) {
+                    assert!((x - y).abs() < 2e-4, "{kind:?} {}: {x} {y}", a.name);
+                }
+            }
+        }
     }
 
     #[test]
