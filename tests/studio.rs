@@ -315,6 +315,9 @@ fn rate_switch_taste_on_see_why_and_forget() {
 
     // Forgetting asks, and then leaves nothing.
     press(&mut window, "Your taste");
+    until(&mut window, "the page", |h| has(h, "Forget my taste…"));
+    window.get_by_label("Forget my taste…").scroll_to_me();
+    (0..5).for_each(|_| window.step());
     press(&mut window, "Forget my taste…");
     until(&mut window, "the question", |h| has(h, "Forget everything"));
     press(&mut window, "Keep it");
@@ -473,7 +476,7 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     ready(&mut window);
     press(&mut window, "Adapters");
     window.step();
-    press(&mut window, "Teach from pictures…");
+    press(&mut window, "Teach Kiln…");
     until(&mut window, "the page", |h| has(h, "Choose a folder of pictures"));
     press(&mut window, "Choose a folder of pictures");
     until(&mut window, "what was found", |h| has(h, "6 pictures in out, 1 file left out, 6 captions drafted by Kiln"));
@@ -562,6 +565,48 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
 }
 
 #[test]
+fn ratings_teach_and_are_forgotten_with_what_they_taught() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), "ember", [1440.0, 1100.0]);
+    ready(&mut window);
+    press(&mut window, "Adapters");
+    window.step();
+    press(&mut window, "Teach Kiln…");
+    until(&mut window, "the page", |h| has(h, "No choice yet: rate a few pictures first."));
+    press(&mut window, "Close");
+    until(&mut window, "the wall", |h| has(h, "Generate"));
+    rate_eight(&mut window, "waves");
+    press(&mut window, "Teach Kiln…");
+    until(&mut window, "choices", |h| has(h, "8 choices so far."));
+    press(&mut window, "Teach from your ratings");
+    until(&mut window, "the plan", |h| has(h, "8 choices in this library"));
+    (0..3).for_each(|_| window.step());
+    press(&mut window, "More settings");
+    (0..3).for_each(|_| window.step());
+    assert!(!has(&window, "Loss"), "choices have their own");
+    set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 3.0);
+    set(&mut window, egui::accesskit::Role::SpinButton, "Batch", 2.0);
+    press(&mut window, "Begin to teach");
+    until(&mut window, "the pictures before", |h| has(h, "Before: waves"));
+    until(&mut window, "the end", |h| has(h, "Teach another"));
+    assert!(
+        names(&window).iter().any(|n| n.starts_with("Learnt from ") && n.contains(" choice")),
+        "{:?}",
+        names(&window)
+    );
+    press(&mut window, "Show the adapters");
+    until(&mut window, "the shelf", |h| has(h, "Training card of My taste"));
+    press(&mut window, "Close");
+    press(&mut window, "Your taste");
+    until(&mut window, "the page", |h| has(h, "Forget my taste…"));
+    press(&mut window, "Forget my taste…");
+    until(&mut window, "the question", |h| has(h, "Your ratings also taught My taste: deleted, too."));
+    press(&mut window, "Forget everything");
+    let file = folder.path().join("adapters/My taste.safetensors");
+    until(&mut window, "no adapter", |_| !file.exists());
+}
+
+#[test]
 fn a_lesson_is_paused_and_gone_on_with_after_a_restart() {
     let folder = tempfile::tempdir().expect("folder");
     paint(folder.path(), 5, 64);
@@ -569,7 +614,7 @@ fn a_lesson_is_paused_and_gone_on_with_after_a_restart() {
     ready(&mut window);
     press(&mut window, "Adapters");
     window.step();
-    press(&mut window, "Teach from pictures…");
+    press(&mut window, "Teach Kiln…");
     window.step();
     press(&mut window, "Choose a folder of pictures");
     until(&mut window, "what was found", |h| has(h, "5 pictures in out"));

@@ -55,6 +55,7 @@ fn a_picture_that_is_made_during_a_lesson_has_the_bytes_that_it_has_without() {
     };
     let lesson = Lesson {
         folder: images,
+        rated: None,
         out: library.join("adapters/long.safetensors"),
         base,
         settings,

@@ -183,7 +183,7 @@ impl App {
             }
         }
         ui.horizontal(|ui| {
-            if ui.button("Teach from pictures…").clicked() {
+            if ui.button("Teach Kiln…").clicked() {
                 self.toggle_teach_page();
             }
             if ui.button("All adapters…").clicked() {

@@ -20,6 +20,8 @@ const LARGE: f32 = 320.0;
 pub enum Phase {
     /// Waits for its turn.
     Waiting,
+    /// Pictures are drawn for taste to choose from: done, in all.
+    Imagining(u64, u64),
     /// Pictures are being made ready: done, in all.
     Preparing(usize, usize),
     /// The checkpoint alone is looked at.
@@ -52,6 +54,7 @@ pub(super) struct Now {
     pub phase: Phase,
     learnt: usize,
     held_out: usize,
+    choices: (usize, usize),
     base: Option<f32>,
     losses: Vec<(u64, f32)>,
     points: Vec<Point>,
@@ -74,6 +77,7 @@ impl Now {
             phase: Phase::Waiting,
             learnt: 0,
             held_out: 0,
+            choices: (0, 0),
             base: None,
             losses: Vec::new(),
             points: Vec::new(),
@@ -104,7 +108,9 @@ impl Now {
         let settings = &self.lesson.settings;
         let side = self.lesson.looks.first().map(|look| look.width)?;
         let pixels = side as f32 * side as f32 * (settings.batch * settings.accumulate) as f32;
-        (settings.resolution.is_none() && seconds > 0.0 && pixels > 0.0).then(|| seconds / pixels)
+        // A choice costs more than a picture, so it says nothing of pictures.
+        let told = settings.resolution.is_none() && self.lesson.rated.is_none();
+        (told && seconds > 0.0 && pixels > 0.0).then(|| seconds / pixels)
     }
 
     /// Whether the held-out pictures prove a gain.
@@ -116,9 +122,10 @@ impl Now {
     pub fn told(&mut self, ctx: &Context, news: News) {
         let going = |phase: Phase, next: Phase| if phase == Phase::Stopping { phase } else { next };
         match news {
+            News::Imagining(done, of) => self.phase = going(self.phase, Phase::Imagining(done, of)),
             News::Preparing(p) => self.phase = going(self.phase, Phase::Preparing(p.done, p.of)),
-            News::Prepared { learnt, held_out, .. } => {
-                (self.learnt, self.held_out) = (learnt, held_out);
+            News::Prepared { learnt, held_out, choices, .. } => {
+                (self.learnt, self.held_out, self.choices) = (learnt, held_out, choices);
                 self.phase = going(self.phase, Phase::Before);
             }
             News::Base(loss) => self.base = Some(loss),
@@ -167,6 +174,7 @@ impl Now {
         let steps = self.lesson.settings.steps;
         match self.phase {
             Phase::Waiting => "waiting for its turn".into(),
+            Phase::Imagining(done, of) => format!("imagining picture {} of {of}", (done + 1).min(of)),
             Phase::Preparing(done, of) => format!("preparing picture {} of {of}", (done + 1).min(of)),
             Phase::Before => "looking at how it is before".into(),
             Phase::Teaching => {
@@ -183,6 +191,8 @@ impl Now {
     fn share(&self) -> f32 {
         match self.phase {
             Phase::Waiting | Phase::Failed => 0.0,
+            Phase::Imagining(done, of) => 0.03 * done as f32 / of.max(1) as f32,
+            Phase::Preparing(..) if self.lesson.rated.is_some() => 0.03,
             Phase::Preparing(done, of) => 0.03 * done as f32 / of.max(1) as f32,
             Phase::Before => 0.03,
             Phase::Finished => 1.0,
@@ -199,6 +209,9 @@ pub(super) fn verdict(evidence: Option<&Evidence>, held_out: usize) -> (&'static
         return ("Learnt, without proof", why.into(), false);
     };
     let percent = |v: f32| format!("{:.0}\u{a0}%", v * 100.0);
+    if let Some((right, all)) = evidence.agrees {
+        return verdict_of_choices(evidence, right, all);
+    }
     let (low, high) = (percent(evidence.interval.0), percent(evidence.interval.1));
     if evidence.is_gain {
         let said = format!(
@@ -214,6 +227,25 @@ pub(super) fn verdict(evidence: Option<&Evidence>, held_out: usize) -> (&'static
          {low} to {high}. More pictures or other captions may help, and more of them held out prove more.",
         pictures(held_out),
         percent(evidence.gain.abs())
+    );
+    ("No evidence of a gain", said, false)
+}
+
+/// The same where choices taught.
+fn verdict_of_choices(evidence: &Evidence, right: usize, all: usize) -> (&'static str, String, bool) {
+    let percent = |v: f32| format!("{:.0}\u{a0}%", v * 100.0);
+    let agrees = format!("Of {} that it never saw, it agrees with {right}.", widgets::count(all, "choice"));
+    let (low, high) = (percent(evidence.interval.0), percent(evidence.interval.1));
+    if evidence.is_gain {
+        let said = format!(
+            "{agrees} The loss of these choices fell by {} (95 % interval: {low} to {high}).",
+            percent(evidence.gain)
+        );
+        return ("It has learnt your taste", said, true);
+    }
+    let said = format!(
+        "{agrees} That may be chance: the 95 % interval of the fall of their loss is {low} to {high}. More ratings may help, and \
+         more of them held out prove more."
     );
     ("No evidence of a gain", said, false)
 }
@@ -235,12 +267,14 @@ impl App {
                 };
                 text(ui, state);
                 let early = if now.early { ", ended early as nothing became better" } else { "" };
-                let facts = format!(
-                    "Learnt from {}; the best was step {} of {}{early}.",
-                    pictures(card.learnt),
-                    card.step,
-                    card.settings.steps
-                );
+                let source = match card.choices {
+                    Some((choices, _)) => {
+                        format!("{} between {}", widgets::count(choices, "choice"), pictures(card.learnt))
+                    }
+                    None => pictures(card.learnt),
+                };
+                let facts =
+                    format!("Learnt from {source}; the best was step {} of {}{early}.", card.step, card.settings.steps);
                 widgets::hint(ui, facts);
             } else {
                 let mut standing = now.standing();
@@ -250,9 +284,14 @@ impl App {
                 ui.add(bar).accessible_name("Progress of the lesson");
             }
             if now.learnt > 0 && now.card.is_none() {
-                let held_out =
-                    if now.held_out > 0 { format!(", {} held out to prove it", now.held_out) } else { String::new() };
-                widgets::hint(ui, format!("Learning from {}{held_out}.", pictures(now.learnt)));
+                let (source, asked) = match now.choices {
+                    (0, _) => (pictures(now.learnt), now.held_out),
+                    (choices, asked) => {
+                        (format!("{} between {}", widgets::count(choices, "choice"), pictures(now.learnt)), asked)
+                    }
+                };
+                let held_out = if asked > 0 { format!(", {asked} held out to prove it") } else { String::new() };
+                widgets::hint(ui, format!("Learning from {source}{held_out}."));
             }
             if let Some(trouble) = &now.trouble {
                 ui.add(egui::Label::new(RichText::new(trouble).color(theme::TROUBLE)).wrap());
@@ -304,7 +343,7 @@ impl App {
             () if done => {
                 // After a failure the folder is still there, to be tried in another way.
                 if now.phase != Phase::Failed {
-                    self.teach.class = None;
+                    (self.teach.class, self.teach.rated) = (None, false);
                 }
                 self.teach.now = None;
             }
@@ -399,6 +438,11 @@ mod tests {
         let (title, said, on) = verdict(Some(&gain), 5);
         assert!(
             on && title.contains("has learnt") && said.contains("5 pictures") && said.contains("fell by 17\u{a0}%"),
+            "{said}"
+        );
+        let (title, said, on) = verdict(Some(&Evidence { agrees: Some((7, 9)), ..gain }), 5);
+        assert!(
+            on && title.contains("taste") && said.contains("Of 9 choices that it never saw, it agrees with 7."),
             "{said}"
         );
         let none = Evidence { gain: -0.02, interval: (-0.1, 0.06), is_gain: false, ..gain };

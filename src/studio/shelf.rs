@@ -212,7 +212,7 @@ impl App {
                 if button(ui, "Add a file…") {
                     self.ask_for_adapter(&ctx);
                 }
-                if button(ui, "Teach from pictures…") {
+                if button(ui, "Teach Kiln…") {
                     self.screen = Screen::Teach;
                 }
             });

@@ -10,9 +10,11 @@ use crate::library::PictureId;
 use crate::recipe::Recipe;
 use crate::taste::wall::LOOKS;
 use crate::taste::{Learnt, Proof, Summary, Verdict, Why, Wish};
-use crate::worker::Request;
+use crate::tuning::shelf::Shelved;
+use crate::worker::{Clerical, Request};
 use egui::{Align, Button, Color32, Id, Layout, Margin, Modal, Rect, RichText, ScrollArea, Slider, Ui, vec2};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Things that were learnt, at most, on the page.
@@ -205,11 +207,21 @@ impl App {
             card(ui, "What Kiln has learnt", |ui| learnt_ui(ui, &summary));
             card(ui, "How much it is based on", |ui| evidence_ui(ui, &summary));
             card(ui, "Does it help?", |ui| self.proof_ui(ui));
+            card(ui, "Go deeper", |ui| {
+                text(
+                    ui,
+                    "Taste chooses the settings of a picture. The model itself can learn from your choices, too: that takes some \
+                     minutes, and becomes an adapter.",
+                );
+                if wide_button(ui, "Teach the model", summary.choices > 0).clicked() {
+                    self.choose_ratings();
+                }
+            });
             card(ui, "Forget", |ui| {
                 text(
                     ui,
                     "Removes the stars, hearts and rejects of all pictures, all comparisons and blind tests, and what was \
-                     learnt from them. The pictures stay.",
+                     learnt from them, adapters that your ratings taught included. The pictures stay.",
                 );
                 let any = summary.choices > 0 || self.taste.proof.wins.is_some();
                 let button = wide_button(ui, "Forget my taste…", any);
@@ -270,17 +282,43 @@ impl App {
             "All stars, hearts, rejects, comparisons and blind tests are removed from this library, and with them all that \
              was learnt. The pictures stay. This cannot be undone.",
         );
+        let taught = self.taught_by_ratings();
+        if !taught.is_empty() {
+            let names: Vec<String> = taught.iter().map(|path| super::shelf::stem(path)).collect();
+            ui.add_space(8.0);
+            text(ui, format!("Your ratings also taught {}: deleted, too.", names.join(", ")));
+        }
+        let busy = self.teach.now.as_ref().is_some_and(|now| now.is_busy() && now.lesson.rated.is_some());
+        if busy {
+            ui.add_space(8.0);
+            text(ui, "They are teaching right now: pause that lesson first.");
+        }
         ui.add_space(16.0);
         ui.horizontal(|ui| {
             let red = RichText::new("Forget everything").color(theme::TROUBLE);
-            if ui.add_sized(vec2(160.0, 34.0), Button::new(red)).clicked() {
+            let everything = ui.add_enabled_ui(!busy, |ui| ui.add_sized(vec2(160.0, 34.0), Button::new(red)).clicked());
+            if everything.inner {
                 self.taste.confirm = false;
                 self.link.send(Request::Forget);
+                for path in taught {
+                    self.link.send(Request::Clerk(Clerical::Delete { path }));
+                }
             }
             if ui.add_sized(vec2(100.0, 34.0), Button::new("Keep it")).clicked() {
                 self.taste.confirm = false;
             }
         });
+    }
+
+    /// Adapters on the shelf, and lessons that can be gone on with, that learnt from the person's choices.
+    fn taught_by_ratings(&self) -> Vec<PathBuf> {
+        let own = |a: &&Arc<Shelved>| a.path.parent() == Some(self.shelf.folder.as_path());
+        let by_choices = |a: &&Arc<Shelved>| own(a) && a.card.as_ref().is_some_and(|card| card.choices.is_some());
+        let waiting =
+            self.teach.waiting.iter().filter(|lesson| lesson.rated.is_some()).map(|lesson| lesson.out.clone());
+        let shelved = self.shelf.adapters.iter().filter(by_choices).map(|a| a.path.clone());
+        let paths: BTreeSet<PathBuf> = shelved.chain(waiting).collect();
+        paths.into_iter().collect()
     }
 
     /// The person's choices are gone; so are the marks on the wall.

@@ -10,7 +10,7 @@ use crate::pipeline::ModelInfo;
 use crate::recipe::{AdapterRef, Recipe};
 use crate::tuning::finetune::gather::LeftOut;
 use crate::tuning::finetune::survey::{Found, Seen};
-use crate::tuning::lesson::Lesson;
+use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::shelf::check_name;
 use crate::worker::{Clerical, JobId, News, Request};
 use egui::{Align, Context, Layout, RichText, ScrollArea, TextureHandle, Ui};
@@ -64,6 +64,10 @@ pub(super) struct Class {
 pub(super) struct TeachView {
     /// The chosen folder.
     pub class: Option<Class>,
+    /// The person's choices are to teach instead.
+    pub rated: bool,
+    /// Groups of pictures that taste is to choose from, besides.
+    pub imagined: u64,
     /// What the person has set.
     pub plan: Plan,
     /// The name of the adapter to be.
@@ -124,7 +128,7 @@ impl App {
         if self.teach.is_busy() {
             return self.toasts.notice("A lesson is under way: stop it first, or wait for its end.");
         }
-        self.teach.now = None;
+        (self.teach.now, self.teach.rated) = (None, false);
         let job = self.next_number();
         self.teach.name =
             self.free_name(&folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
@@ -139,6 +143,19 @@ impl App {
             free: None,
         });
         self.link.send(Request::Clerk(Clerical::Survey { job, folder, info }));
+    }
+
+    /// Opens the page to teach from the person's choices.
+    pub(super) fn choose_ratings(&mut self) {
+        self.screen = Screen::Teach;
+        if self.teach.is_busy() {
+            return self.toasts.notice("A lesson is under way: stop it first, or wait for its end.");
+        }
+        if self.teach.class.is_some() {
+            self.leave_class();
+        }
+        (self.teach.now, self.teach.rated) = (None, true);
+        self.teach.name = self.free_name("My taste");
     }
 
     /// Lets the chosen folder go.
@@ -158,15 +175,18 @@ impl App {
 
     /// Whether teaching can begin, else why not.
     pub(super) fn can_teach(&self) -> Result<(), String> {
-        let Some(class) = &self.teach.class else { return Err("Choose a folder of pictures first.".into()) };
         if self.info().is_none() {
             return Err("The model is not ready yet.".into());
         }
-        if !class.over {
-            return Err("Kiln is still looking at the pictures.".into());
-        }
-        if class.pupils.is_empty() {
-            return Err("There is no picture to learn from.".into());
+        match &self.teach.class {
+            _ if self.teach.rated && self.taste.choices() == 0 => {
+                return Err("There is no choice to learn from yet: rate a few pictures first.".into());
+            }
+            _ if self.teach.rated => {}
+            None => return Err("Choose a folder of pictures first.".into()),
+            Some(class) if !class.over => return Err("Kiln is still looking at the pictures.".into()),
+            Some(class) if class.pupils.is_empty() => return Err("There is no picture to learn from.".into()),
+            Some(_) => {}
         }
         let name = check_name(&self.teach.name).map_err(|e| e.message)?;
         if self.shelf.has(name) || self.teach.waiting.iter().any(|l| l.name().eq_ignore_ascii_case(name)) {
@@ -178,15 +198,35 @@ impl App {
     /// Begins a lesson with what was chosen.
     pub(super) fn teach_class(&mut self) {
         let (Ok(()), Some(info)) = (self.can_teach(), self.info()) else { return };
+        if self.teach.rated {
+            return self.teach_ratings(&info);
+        }
         let Some(class) = &self.teach.class else { return };
         let edited = class.pupils.iter().filter(|p| p.edited);
+        let prompts = class.pupils.iter().map(|p| p.caption.as_str()).collect();
         let lesson = Lesson {
             folder: class.folder.clone(),
+            rated: None,
             out: self.shelf.folder.join(format!("{}.safetensors", self.teach.name.trim())),
             base: info.hash.clone(),
             settings: self.teach.plan.settings(&info),
-            looks: looks(class, &info, &self.settings.form.prompt),
+            looks: looks(prompts, &info, &self.settings.form.prompt),
             captions: edited.map(|p| (p.path.clone(), p.caption.trim().to_string())).collect(),
+            resume: false,
+        };
+        self.start_lesson(lesson);
+    }
+
+    fn teach_ratings(&mut self, info: &ModelInfo) {
+        let liked = self.gallery.entries.values().filter(|e| e.rating >= 4 || e.favourite);
+        let lesson = Lesson {
+            folder: self.shelf.folder.parent().unwrap_or(&self.shelf.folder).to_path_buf(),
+            rated: Some(Rated { imagined: self.teach.imagined, choices: None }),
+            out: self.shelf.folder.join(format!("{}.safetensors", self.teach.name.trim())),
+            base: info.hash.clone(),
+            settings: self.teach.plan.settings_of_choices(info),
+            looks: looks(liked.map(|e| e.recipe.prompt.as_str()).collect(), info, &self.settings.form.prompt),
+            captions: Vec::new(),
             resume: false,
         };
         self.start_lesson(lesson);
@@ -243,7 +283,7 @@ impl App {
         } else {
             self.toasts.notice(format!("{name} is on the shelf, switched off: there is no proof of a gain."));
         }
-        self.teach.class = None;
+        (self.teach.class, self.teach.rated) = (None, false);
         self.shelf.changed();
     }
 
@@ -273,6 +313,7 @@ impl App {
         });
         let page = match (&self.teach.now, &self.teach.class) {
             (Some(_), _) => "now",
+            (None, _) if self.teach.rated => "rated",
             (None, Some(_)) => "class",
             (None, None) => "empty",
         };
@@ -282,6 +323,7 @@ impl App {
             match page {
                 "now" => self.lesson_ui(ui),
                 "class" => self.class_ui(ui),
+                "rated" => self.rated_ui(ui),
                 _ => self.invitation_ui(ui),
             }
             ui.add_space(24.0);
@@ -302,13 +344,13 @@ impl App {
     }
 }
 
-/// What is made before and after: words of the folder's pictures, as different as they are, with fixed seeds.
-fn looks(class: &Class, info: &ModelInfo, prompt: &str) -> Vec<Recipe> {
+/// What is made before and after: words of the pictures, as different as they are, with fixed seeds.
+fn looks(words: Vec<&str>, info: &ModelInfo, prompt: &str) -> Vec<Recipe> {
     let most = if info.parameters > LARGE { 1 } else { LOOKS };
     let mut prompts: Vec<&str> = Vec::new();
-    let step = (class.pupils.len() / most).max(1);
-    let spread = class.pupils.iter().step_by(step).chain(&class.pupils);
-    for words in spread.map(|p| p.caption.trim()).chain([prompt.trim(), "a picture"]) {
+    let step = (words.len() / most).max(1);
+    let spread = words.iter().step_by(step).chain(&words);
+    for words in spread.map(|words| words.trim()).chain([prompt.trim(), "a picture"]) {
         if !words.is_empty() && !prompts.contains(&words) && words.chars().count() <= crate::recipe::MAX_PROMPT {
             prompts.push(words);
         }

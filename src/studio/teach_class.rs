@@ -3,8 +3,10 @@
 use super::panel::display_name;
 use super::taste::{card, text};
 use super::teach::{Pupil, folder_name, pictures};
+use super::teach_plan::row;
 use super::{App, icons, theme, widgets};
 use crate::pipeline::ModelInfo;
+use crate::tuning::finetune::choices::FEWEST_FOR_PROOF as FEWEST_CHOICES_FOR_PROOF;
 use crate::tuning::finetune::dataset::FEWEST_FOR_PROOF;
 use crate::tuning::lesson::Lesson;
 use egui::{
@@ -45,6 +47,25 @@ impl App {
             let ctx = ui.ctx().clone();
             self.ask_for_class(&ctx);
         }
+        let choices = self.taste.choices();
+        card(ui, "Or let your ratings teach", |ui| {
+            text(
+                ui,
+                "What you gave stars and hearts, rejected and compared says which of two pictures you like better. From that \
+                 the model itself can learn, not only the choice of its settings.",
+            );
+            ui.horizontal(|ui| {
+                let button = Button::new("Teach from your ratings").min_size(vec2(190.0, 32.0));
+                if ui.add_enabled(choices > 0, button).clicked() {
+                    self.choose_ratings();
+                }
+                let said = match choices {
+                    0 => "No choice yet: rate a few pictures first.".to_string(),
+                    _ => format!("{} so far.", widgets::count(choices, "choice")),
+                };
+                widgets::hint(ui, said);
+            });
+        });
         if self.teach.waiting.is_empty() {
             return;
         }
@@ -60,7 +81,11 @@ impl App {
         ui.horizontal(|ui| {
             ui.set_height(34.0);
             ui.label(RichText::new(&name).font(theme::strong(13.5)));
-            let from = format!("from {}, {} steps in all", folder_name(&lesson.folder), lesson.settings.steps);
+            let source = match lesson.rated {
+                Some(_) => "your ratings".to_string(),
+                None => folder_name(&lesson.folder),
+            };
+            let from = format!("from {source}, {} steps in all", lesson.settings.steps);
             ui.label(RichText::new(from).size(12.5).color(theme::MUTED));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if icons::button(ui, icons::Icon::Trash, &format!("Give up {name}")).clicked() {
@@ -86,6 +111,50 @@ impl App {
             return;
         }
         card(ui, "What it becomes", |ui| self.plan_ui(ui, &info, number));
+        self.begin_ui(ui);
+    }
+
+    /// The person's choices, and how they are to teach.
+    pub(super) fn rated_ui(&mut self, ui: &mut Ui) {
+        let Some(info) = self.info() else {
+            return text(ui, "The model is not ready yet.");
+        };
+        let choices = self.taste.choices();
+        let mut back = false;
+        card(ui, "Your choices", |ui| {
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(format!("{} in this library", widgets::count(choices, "choice"))).size(15.0));
+                back = ui.button("Teach from a folder instead").clicked();
+            });
+            let few = choices < FEWEST_CHOICES_FOR_PROOF;
+            let proof = format!("With fewer than {FEWEST_CHOICES_FOR_PROOF} choices nothing can prove that it helped.");
+            let rest =
+                "Some of them are held out, to prove whether it helped. It takes what you have chosen until you begin.";
+            widgets::hint(ui, if few { proof } else { rest.to_string() });
+            ui.add_space(4.0);
+            let groups = [
+                (0, "None", "Only your own choices"),
+                (12, "48 pictures", "Kiln draws 48 pictures of your prompts, and your taste chooses among them"),
+                (24, "96 pictures", "Kiln draws 96 pictures of your prompts, and your taste chooses among them"),
+            ];
+            row(ui, "Also imagined", |ui| {
+                widgets::segments(ui, &mut self.teach.imagined, &groups, 330.0);
+            });
+            widgets::hint(
+                ui,
+                "A few dozen choices say little to a network by themselves. The taste that Kiln learnt from them can judge new \
+                 pictures too; what is held out stays only yours.",
+            );
+        });
+        if back {
+            self.teach.rated = false;
+            return;
+        }
+        card(ui, "What it becomes", |ui| self.plan_ui(ui, &info, choices));
+        self.begin_ui(ui);
+    }
+
+    fn begin_ui(&mut self, ui: &mut Ui) {
         let can = self.can_teach();
         ui.horizontal(|ui| {
             ui.allocate_ui(vec2(280.0, 44.0), |ui| {

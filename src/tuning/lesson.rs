@@ -1,6 +1,6 @@
 //! A fine-tuning as the studio asks for it, and the note of it that lies beside the adapter until it is finished.
 
-use super::finetune::Settings;
+use super::finetune::{Choices, Settings};
 use crate::library::{make_writable_folder, write_whole};
 use crate::recipe::Recipe;
 use crate::{Error, Result};
@@ -10,11 +10,26 @@ use std::path::{Path, PathBuf};
 /// How the file of a note ends.
 const ENDING: &str = ".lesson.json";
 
+/// How the folder of imagined pictures ends.
+const IMAGINED: &str = "imagined";
+
+/// A lesson from a person's choices instead of a folder of pictures.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Rated {
+    /// Groups of new pictures of which the taste that was learnt from the choices makes more of them.
+    pub imagined: u64,
+    /// What is learnt from, once it was gathered: a lesson that is gone on with is the same lesson, whatever was rated since.
+    pub choices: Option<Choices>,
+}
+
 /// What is to be taught.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lesson {
-    /// Folder of pictures.
+    /// Folder of pictures; the library's, where its choices teach.
     pub folder: PathBuf,
+    /// Set where choices teach.
+    #[serde(default)]
+    pub rated: Option<Rated>,
     /// File for the adapter, ending in `.safetensors`.
     #[serde(skip)]
     pub out: PathBuf,
@@ -57,7 +72,12 @@ impl Lesson {
         write_whole(&Self::note_of(&self.out), &text)
     }
 
-    /// Removes the note and the training state: it is finished, or given up.
+    /// Where the imagined pictures of an adapter's lesson lie until its end.
+    pub fn imagined_of(out: &Path) -> PathBuf {
+        out.with_extension(IMAGINED)
+    }
+
+    /// Removes the note, the training state and what was imagined: it is finished, or given up.
     ///
     /// # Errors
     /// When a file cannot be removed.
@@ -68,6 +88,15 @@ impl Lesson {
                 _ => {}
             }
         }
+        // Only what Kiln draws there: pictures named by their seeds.
+        let imagined = Self::imagined_of(out);
+        for file in std::fs::read_dir(&imagined).into_iter().flatten().flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            if name.strip_suffix(".png").is_some_and(|seed| seed.bytes().all(|b| b.is_ascii_digit())) {
+                _ = std::fs::remove_file(file.path());
+            }
+        }
+        _ = std::fs::remove_dir(&imagined);
         Ok(())
     }
 

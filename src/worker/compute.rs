@@ -253,7 +253,7 @@ impl Compute {
                 self.out.say(Event::PictureDone { job, index, picture, entry: None });
             }
             Errand::Say(event) => self.out.say(event),
-            Errand::Wish(_) | Errand::Learn { .. } | Errand::Stop => {}
+            Errand::Wish(_) | Errand::Learn { .. } | Errand::Gather { .. } | Errand::Stop => {}
         }
     }
 

@@ -1,12 +1,14 @@
 //! The thread that owns the library: saves pictures and answers what is asked about them.
 
 use super::guard::guarded;
+use super::lessons::{self, Lessons};
 use super::opinions::Pairs;
 pub use super::opinions::{Note, Side};
 use super::{Event, JobId, Outbox, Request};
 use crate::library::{ExportFormat, Library, PictureId};
 use crate::recipe::Picture;
 use crate::taste::Taste;
+use crate::tuning::finetune::Settings;
 use crate::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::{HashMap, VecDeque};
@@ -36,6 +38,13 @@ pub enum Errand {
     Learn {
         /// Where to send it.
         reply: Sender<Result<Arc<Taste>>>,
+    },
+    /// Gather the library's choices, to teach from.
+    Gather {
+        /// What decides which are held out.
+        settings: Box<Settings>,
+        /// Where to send them.
+        reply: Sender<Result<Lessons>>,
     },
     /// Tell this, after what came before.
     Say(Event),
@@ -118,6 +127,9 @@ impl Keeper {
                 Some(Errand::Learn { reply }) => {
                     // Whoever asked may have been cancelled meanwhile.
                     _ = reply.send(guarded("Learning your taste", || self.learn()));
+                }
+                Some(Errand::Gather { settings, reply }) => {
+                    _ = reply.send(guarded("Gathering your choices", || lessons::of(self.library()?, &settings)));
                 }
                 Some(Errand::Say(event)) => self.out.say(event),
                 Some(Errand::Stop) | None => return,

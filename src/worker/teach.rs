@@ -13,7 +13,7 @@ use crate::tuning::finetune::card::{Card, Point};
 use crate::tuning::finetune::dataset::Preparing;
 use crate::tuning::finetune::gather::{LeftOut, check_folder};
 use crate::tuning::finetune::{self, Lessons, Options};
-use crate::tuning::lesson::Lesson;
+use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::shelf::{card_of, keep_portrait};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
@@ -26,6 +26,8 @@ const LOOKING: f32 = 0.15;
 /// What is told of a lesson while it goes on.
 #[derive(Debug, Clone)]
 pub enum News {
+    /// Pictures are drawn of which taste makes more choices: done, in all.
+    Imagining(u64, u64),
     /// Pictures are being made ready.
     Preparing(Preparing),
     /// They are ready.
@@ -34,6 +36,8 @@ pub enum News {
         learnt: usize,
         /// Pictures held out.
         held_out: usize,
+        /// Choices learnt from and choices held out, where choices teach.
+        choices: (usize, usize),
         /// Files that are not used, and why.
         left_out: Vec<LeftOut>,
     },
@@ -122,7 +126,9 @@ impl Compute {
             )));
         }
         lesson.settings.check()?;
-        check_folder(&lesson.folder)?;
+        if lesson.rated.is_none() {
+            check_folder(&lesson.folder)?;
+        }
         for look in &lesson.looks {
             look.check_ranges()?;
             pipeline.check(look)?;
@@ -137,8 +143,14 @@ impl Compute {
         for point in earlier.into_iter().flat_map(|card| card.curve) {
             self.tell(job, News::Checked(point, false));
         }
+        let mut course = Course { began: Instant::now(), away: Duration::ZERO, looking: Duration::ZERO, first: None };
+        let lessons = self.lessons(pupil, &pipeline, &mut course).inspect_err(|_| {
+            if !lesson.resume {
+                _ = Lesson::forget(&lesson.out);
+            }
+        })?;
         let options = Options {
-            lessons: Lessons::Pictures(lesson.folder.clone()),
+            lessons,
             out: lesson.out.clone(),
             settings: lesson.settings.clone(),
             search: false,
@@ -146,7 +158,6 @@ impl Compute {
             write_captions: false,
             stop: || false,
         };
-        let mut course = Course { began: Instant::now(), away: Duration::ZERO, looking: Duration::ZERO, first: None };
         let outcome = finetune::run(&pipeline, &options, &mut |event| self.hear(pupil, &pipeline, &mut course, event));
         let outcome = outcome.inspect_err(|_| {
             // Without a state there is nothing to go on with.
@@ -168,6 +179,29 @@ impl Compute {
         }
     }
 
+    /// What the lesson learns from. Choices are gathered once, and written down with the lesson.
+    fn lessons(&mut self, pupil: &Pupil, pipeline: &Pipeline, course: &mut Course) -> Result<Lessons> {
+        let lesson = &*pupil.lesson;
+        let Some(rated) = &lesson.rated else { return Ok(Lessons::Pictures(lesson.folder.clone())) };
+        if let Some(choices) = &rated.choices {
+            return Ok(Lessons::Choices(choices.clone()));
+        }
+        let settings = Box::new(lesson.settings.clone());
+        let mut gathered = self.ask_keeper(&pupil.token, |reply| Errand::Gather { settings, reply })?;
+        let mut answer = Ok(());
+        let imagined =
+            gathered.imagine(pipeline, rated.imagined, &Lesson::imagined_of(&lesson.out), &mut |done, of| {
+                self.tell(pupil.job, News::Imagining(done, of));
+                answer = self.give_way(pupil, course);
+                answer.is_ok()
+            });
+        answer.and(imagined)?;
+        let choices = gathered.choices;
+        let rated = Rated { choices: Some(choices.clone()), ..rated.clone() };
+        Lesson { rated: Some(rated), ..lesson.clone() }.keep()?;
+        Ok(Lessons::Choices(choices))
+    }
+
     fn tell(&self, job: JobId, news: News) {
         self.out.say(Event::Lesson { job, news });
     }
@@ -177,8 +211,8 @@ impl Compute {
         let news = match event {
             finetune::Event::Between => return self.give_way(pupil, course),
             finetune::Event::Preparing(preparing) => News::Preparing(preparing),
-            finetune::Event::Prepared { learnt, held_out, left_out, .. } => {
-                self.tell(pupil.job, News::Prepared { learnt, held_out, left_out });
+            finetune::Event::Prepared { learnt, held_out, choices, left_out, .. } => {
+                self.tell(pupil.job, News::Prepared { learnt, held_out, choices, left_out });
                 return self.look(pupil, pipeline, course, None);
             }
             // The window does not search for settings yet.

@@ -8,7 +8,7 @@ use crate::pipeline::{ModelInfo, Pipeline, PreviewImage};
 use crate::recipe::{ModelRef, Recipe};
 use crate::taste::{Taste, Wish, draw_pairs, draw_wall};
 use crate::{Error, Result};
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,13 +135,22 @@ impl Compute {
         }
     }
 
-    /// Asks the keeper for the library's taste as it is now. The thread looks up while it waits.
+    /// Asks the keeper for the library's taste as it is now.
     fn learn(&mut self, token: &Token) -> Result<Arc<Taste>> {
+        self.ask_keeper(token, |reply| Errand::Learn { reply })
+    }
+
+    /// Asks the keeper for something. The thread looks up while it waits.
+    pub(super) fn ask_keeper<T>(
+        &mut self,
+        token: &Token,
+        errand: impl FnOnce(Sender<Result<T>>) -> Errand,
+    ) -> Result<T> {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.hand_over(Errand::Learn { reply });
+        self.hand_over(errand(reply));
         loop {
             match answer.recv_timeout(WAIT) {
-                Ok(taste) => return taste,
+                Ok(answer) => return answer,
                 Err(RecvTimeoutError::Timeout) => self.between_steps(token)?,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::failed("The library does not answer; start Kiln again."));

@@ -7,6 +7,7 @@ use super::settings::Settings;
 use crate::corpus::rng::Rng;
 use crate::pipeline::Pipeline;
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ pub const FEWEST_FOR_PROOF: usize = 8;
 const TEMPERATURE: f64 = 0.5;
 
 /// A picture of which there is a choice.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Chosen {
     /// Its file.
     pub path: PathBuf,
@@ -27,7 +28,7 @@ pub struct Chosen {
 }
 
 /// One picture was preferred to another.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// The better one.
     pub winner: Chosen,
@@ -51,7 +52,7 @@ pub struct Pair {
 }
 
 /// Choices to learn from, and choices that are only asked about; no picture is on both sides.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Choices {
     /// To learn from.
     pub learnt: Vec<Choice>,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tuning::finetune::Settings;
 use crate::tuning::finetune::survey::Seen;
-use crate::tuning::lesson::Lesson;
+use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::optimizer::OptimizerKind;
 use crate::worker::{Clerical, Filed, News};
 
@@ -35,6 +35,7 @@ fn lesson(bench: &Bench, name: &str, steps: u64) -> Lesson {
     };
     Lesson {
         folder: bench.folder.path().join("images"),
+        rated: None,
         out: bench.folder.path().join("library/adapters").join(format!("{name}.safetensors")),
         base: base(),
         settings,
@@ -252,4 +253,55 @@ fn adapters_come_are_renamed_and_go_through_the_clerk() {
     assert!(!to.exists() && !to.with_extension("png").exists());
     let refused = file(Clerical::Import { path: to });
     assert!(matches!(refused, Event::Failed { .. }), "{refused:?}");
+}
+
+#[test]
+fn choices_teach_are_written_down_and_go_on_as_they_were() {
+    let bench = Bench::ready();
+    let mut recipes: Vec<Recipe> = (0..16).map(|seed| recipe("a fox", seed, 1)).collect();
+    for (i, recipe) in recipes.iter_mut().enumerate() {
+        recipe.sliders.insert("warmth".into(), if i % 2 == 0 { 0.9 } else { 0.1 });
+    }
+    let unrated = Lesson { rated: Some(Rated::default()), looks: Vec::new(), ..lesson(&bench, "nothing", 4) };
+    teach(&bench, 1, &unrated);
+    match bench.until(|e| is_end(e, 1)).last() {
+        Some(Event::JobFailed { message, .. }) => assert!(message.contains("holds no choice yet"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!Lesson::note_of(&unrated.out).exists(), "nothing to go on with");
+
+    let made = bench.made(2, &recipes);
+    let rate = |id: i64, stars: u8| {
+        bench.send(Request::Rate { id, stars });
+        bench.until(|e| matches!(e, Event::Changed { .. }));
+    };
+    let ids: Vec<i64> = made.iter().map(|(_, entry)| entry.as_ref().unwrap().id).collect();
+    ids.iter().enumerate().for_each(|(i, id)| rate(*id, if i % 2 == 0 { 5 } else { 1 }));
+
+    let rated = Rated { imagined: 2, choices: None };
+    let mut wanted = lesson(&bench, "taste", 12);
+    wanted.settings = wanted.settings.taught_by(crate::tuning::finetune::Preference::Dpo { beta: 1000.0 });
+    let wanted = Lesson { rated: Some(rated), looks: Vec::new(), ..wanted };
+    bench.gate.set(0);
+    teach(&bench, 3, &wanted);
+    hold_at(&bench, |e| matches!(e, Event::Lesson { news: News::Checked(point, _), .. } if point.step == 5));
+    bench.send(Request::Cancel { job: 3 });
+    bench.gate.set(u64::MAX);
+    let events = bench.until(|e| is_end(e, 3));
+    assert!(news(&events).any(|n| matches!(n, News::Stopped(5))), "{events:?}");
+    let drawn = || std::fs::read_dir(Lesson::imagined_of(&wanted.out)).map_or(0, Iterator::count);
+    assert_eq!(drawn(), 4, "the best and the worst of two groups are kept for going on");
+
+    // What was rated since does not change the lesson.
+    rate(ids[0], 2);
+    let parted = Lesson::read(&Lesson::note_of(&wanted.out)).unwrap();
+    assert!(parted.rated.as_ref().unwrap().choices.as_ref().unwrap().learnt.len() > 2);
+    teach(&bench, 4, &parted);
+    let events = bench.until(|e| is_end(e, 4));
+    assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    let card = news(&events).find_map(|n| if let News::Finished { card, .. } = n { Some(card.clone()) } else { None });
+    let card = card.unwrap();
+    assert!(card.choices.is_some_and(|(taught, asked)| taught > 2 && asked > 0), "{:?}", card.choices);
+    assert!(card.evidence.is_some_and(|e| e.agrees.is_some()));
+    assert!(!Lesson::imagined_of(&wanted.out).exists() && !Lesson::note_of(&wanted.out).exists());
 }
