@@ -81,6 +81,25 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
+    /// A model without sliders and words, for tests.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self {
+            name: "m".into(),
+            path: "m".into(),
+            hash: String::new(),
+            summary: String::new(),
+            sliders: Vec::new(),
+            vocabulary: Vec::new(),
+            native_size: 256,
+            size_multiple: 32,
+            defaults: Recipe::default(),
+            parameters: 0,
+            flow: true,
+            text_layers: 2,
+        }
+    }
+
     /// Whether a sampler can be used with it.
     pub fn takes(&self, sampler: SamplerKind) -> bool {
         !self.flow || sampler.method.follows_flow()

@@ -1,13 +1,12 @@
 //! The shelf of adapters: what there is, what is switched on and how strongly, and the page on which they are kept in order.
 
 use super::app::Screen;
-use super::icons::{self, Icon};
 use super::{App, theme, widgets};
 use crate::recipe::{AdapterRef, Picture};
 use crate::tuning::lesson::Lesson;
 use crate::tuning::shelf::{Shelved, Used};
 use crate::worker::{ADAPTERS, Clerical, Filed, Request};
-use egui::{Align, Button, Context, Id, Layout, Modal, RichText, ScrollArea, TextureHandle, Ui, vec2};
+use egui::{Button, Context, Id, Modal, RichText, ScrollArea, TextureHandle, Ui, vec2};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -200,23 +199,18 @@ impl App {
     /// Draws the page in the place of the wall.
     pub(super) fn shelf_page_ui(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
-        ui.horizontal(|ui| {
-            ui.set_height(32.0);
-            ui.label(RichText::new("Adapters").font(theme::strong(20.0)));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.add_space(16.0);
-                if icons::tinted(ui, Icon::Close, "Close", 32.0, None, false).clicked() {
-                    self.screen = Screen::Wall;
-                }
-                let button = |ui: &mut Ui, text: &str| ui.add(Button::new(text).min_size(vec2(0.0, 30.0))).clicked();
-                if button(ui, "Add a file…") {
-                    self.ask_for_adapter(&ctx);
-                }
-                if button(ui, "Teach Kiln…") {
-                    self.screen = Screen::Teach;
-                }
-            });
+        let closed = widgets::page_head(ui, "Adapters", |ui| {
+            let button = |ui: &mut Ui, text: &str| ui.add(Button::new(text).min_size(vec2(0.0, 30.0))).clicked();
+            if button(ui, "Add a file…") {
+                self.ask_for_adapter(&ctx);
+            }
+            if button(ui, "Teach Kiln…") {
+                self.screen = Screen::Teach;
+            }
         });
+        if closed {
+            self.screen = Screen::Wall;
+        }
         ScrollArea::vertical().id_salt("shelf").auto_shrink([false, false]).show(ui, |ui| {
             ui.set_max_width((ui.available_width() - 24.0).min(820.0));
             ui.spacing_mut().item_spacing.y = 12.0;

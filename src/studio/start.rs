@@ -426,24 +426,10 @@ pub fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Recipe;
 
     #[test]
     fn pictures_take_the_shape_of_their_source_at_a_size_that_the_model_draws() {
-        let info = ModelInfo {
-            name: "m".into(),
-            path: "m".into(),
-            hash: String::new(),
-            summary: String::new(),
-            sliders: Vec::new(),
-            vocabulary: Vec::new(),
-            native_size: 256,
-            size_multiple: 32,
-            defaults: Recipe::default(),
-            parameters: 0,
-            flow: true,
-            text_layers: 2,
-        };
+        let info = ModelInfo::plain();
         assert_eq!(fitting([256, 256], &info), [256, 256]);
         assert_eq!(fitting([320, 200], &info), [320, 192], "its own, as far as the multiple lets it");
         assert_eq!(fitting([4000, 3000], &info), [288, 224]);

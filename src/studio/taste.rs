@@ -2,7 +2,6 @@
 
 use super::app::Screen;
 use super::form::SeedMode;
-use super::icons::{self, Icon};
 use super::panel::left_label;
 use super::trial::Blind;
 use super::{App, theme, widgets};
@@ -185,16 +184,9 @@ impl App {
 
     /// Draws the page in the place of the wall.
     pub(super) fn taste_page_ui(&mut self, ui: &mut Ui) {
-        ui.horizontal(|ui| {
-            ui.set_height(32.0);
-            ui.label(RichText::new("Your taste").font(theme::strong(20.0)));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.add_space(16.0);
-                if icons::tinted(ui, Icon::Close, "Close", 32.0, None, false).clicked() {
-                    self.screen = Screen::Wall;
-                }
-            });
-        });
+        if widgets::page_head(ui, "Your taste", |_| {}) {
+            self.screen = Screen::Wall;
+        }
         ScrollArea::vertical().id_salt("taste").auto_shrink([false, false]).show(ui, |ui| {
             ui.set_max_width((ui.available_width() - 24.0).min(680.0));
             ui.spacing_mut().item_spacing.y = 12.0;

@@ -13,7 +13,7 @@ use crate::tuning::finetune::survey::{Found, Seen};
 use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::shelf::check_name;
 use crate::worker::{Clerical, JobId, News, Request};
-use egui::{Align, Context, Layout, RichText, ScrollArea, TextureHandle, Ui};
+use egui::{Context, RichText, ScrollArea, TextureHandle, Ui};
 use std::path::{Path, PathBuf};
 
 /// Pictures of a folder that are shown; the captions of the others are listed without.
@@ -297,20 +297,10 @@ impl App {
 
     /// Draws the page in the place of the wall.
     pub(super) fn teach_page_ui(&mut self, ui: &mut Ui) {
-        ui.horizontal(|ui| {
-            ui.set_height(32.0);
-            let title = match &self.teach.now {
-                Some(now) => now.lesson.name(),
-                None => "Teach Kiln".into(),
-            };
-            ui.label(RichText::new(title).font(theme::strong(20.0)));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.add_space(16.0);
-                if icons::tinted(ui, Icon::Close, "Close", 32.0, None, false).clicked() {
-                    self.screen = Screen::Wall;
-                }
-            });
-        });
+        let title = self.teach.now.as_ref().map_or_else(|| "Teach Kiln".into(), |now| now.lesson.name());
+        if widgets::page_head(ui, title, |_| {}) {
+            self.screen = Screen::Wall;
+        }
         let page = match (&self.teach.now, &self.teach.class) {
             (Some(_), _) => "now",
             (None, _) if self.teach.rated => "rated",

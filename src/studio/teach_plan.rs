@@ -269,20 +269,7 @@ mod tests {
     use super::*;
 
     fn info(parameters: u64) -> ModelInfo {
-        ModelInfo {
-            name: "m".into(),
-            path: "m".into(),
-            hash: String::new(),
-            summary: String::new(),
-            sliders: Vec::new(),
-            vocabulary: Vec::new(),
-            native_size: 256,
-            size_multiple: 64,
-            defaults: crate::recipe::Recipe::default(),
-            parameters,
-            flow: true,
-            text_layers: 1,
-        }
+        ModelInfo { parameters, ..ModelInfo::plain() }
     }
 
     #[test]

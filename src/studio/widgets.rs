@@ -4,7 +4,8 @@ use super::icons::{self, Icon};
 use super::theme;
 use egui::accesskit::Role;
 use egui::{
-    Align2, Button, Color32, CornerRadius, Response, RichText, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2,
+    Align, Align2, Button, Color32, CornerRadius, Layout, Response, RichText, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo, vec2,
 };
 
 /// The one main button of a place, in the accent colour, with its keys at the right.
@@ -101,6 +102,23 @@ pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, 
 /// A title of a group of controls.
 pub fn title(ui: &mut Ui, text: &str) -> Response {
     ui.label(RichText::new(text).font(theme::strong(13.0)).color(theme::TEXT))
+}
+
+/// The head of a page in the place of the wall: its title, and at the right what `add` puts left of the close button. Whether that
+/// was pressed.
+pub fn page_head(ui: &mut Ui, title: impl Into<String>, add: impl FnOnce(&mut Ui)) -> bool {
+    let head = ui.horizontal(|ui| {
+        ui.set_height(32.0);
+        ui.label(RichText::new(title).font(theme::strong(20.0)));
+        let right = ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(16.0);
+            let closed = icons::tinted(ui, Icon::Close, "Close", 32.0, None, false).clicked();
+            add(ui);
+            closed
+        });
+        right.inner
+    });
+    head.inner
 }
 
 /// Text that explains.

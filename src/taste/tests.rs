@@ -18,19 +18,13 @@ fn slider(name: &str) -> SliderSpec {
 pub(crate) fn model() -> ModelInfo {
     ModelInfo {
         name: "synthetic".into(),
-        path: "synthetic".into(),
-        hash: String::new(),
-        summary: String::new(),
         sliders: ["warmth", "contrast", "density", "symmetry", "scale", "family:waves", "family:mosaic"]
             .map(slider)
             .to_vec(),
         vocabulary: crate::corpus::captions::vocabulary(),
         native_size: 64,
         size_multiple: 8,
-        defaults: Recipe::default(),
-        parameters: 0,
-        flow: true,
-        text_layers: 2,
+        ..ModelInfo::plain()
     }
 }
 

@@ -25,17 +25,13 @@ fn info(sliders: bool, words: bool) -> ModelInfo {
     let families = Family::ALL.iter().map(|f| slider(format!("family:{}", f.name()), "family"));
     ModelInfo {
         name: "painter".into(),
-        path: PathBuf::new(),
-        hash: String::new(),
-        summary: String::new(),
         sliders: if sliders { attributes.chain(families).collect() } else { Vec::new() },
         vocabulary: if words { vocabulary() } else { Vec::new() },
         native_size: SIDE as u32,
         size_multiple: 8,
         defaults: Recipe { width: SIDE as u32, height: SIDE as u32, ..Recipe::default() },
         parameters: 1,
-        flow: true,
-        text_layers: 2,
+        ..ModelInfo::plain()
     }
 }
 
