@@ -27,7 +27,7 @@ pub struct Evidence {
     pub tuned: f32,
     /// `1 - tuned / base`.
     pub gain: f32,
-    /// Lower and upper end of the 95 % interval of the gain, from the paired differences of all answers.
+    /// Lower and upper end of the 95 % interval of the gain, from the paired differences of all answers (Student's t).
     pub interval: (f32, f32),
     /// Questions that were asked.
     pub questions: usize,
@@ -36,6 +36,16 @@ pub struct Evidence {
     pub agrees: Option<(usize, usize)>,
     /// Whether the whole interval is above zero and the gain is a hundredth at least.
     pub is_gain: bool,
+}
+
+/// The 97.5 % point of Student's t, within 2 % from 4 degrees of freedom on (Cornish and Fisher's expansion around the normal's 1.96):
+/// a handful of answers must not look like many.
+fn student_t(freedom: usize) -> f32 {
+    let (z, v) = (1.96f32, freedom.max(1) as f32);
+    let first = (z.powi(3) + z) / 4.0;
+    let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+    let third = (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0;
+    z + first / v + second / v.powi(2) + third / v.powi(3)
 }
 
 impl Evidence {
@@ -49,9 +59,10 @@ impl Evidence {
         let differences: Vec<f32> = base.iter().zip(tuned).map(|(b, t)| b - t).collect();
         let middle = before - after;
         let variance = differences.iter().map(|d| (d - middle).powi(2)).sum::<f32>() / (n.max(2) - 1) as f32;
-        let reach = 1.96 * (variance / n as f32).sqrt();
+        let reach = student_t(n.max(2) - 1) * (variance / n as f32).sqrt();
         let over = before.max(1e-12);
-        let interval = ((middle - reach) / over, (middle + reach) / over);
+        // No loss falls by more than all of it.
+        let interval = ((middle - reach) / over, ((middle + reach) / over).min(1.0));
         let gain = middle / over;
         Some(Self {
             base: before,
@@ -153,5 +164,16 @@ mod tests {
         let evidence = Evidence::of(&base, &noisy).unwrap();
         assert!(!evidence.is_gain && evidence.sentence().starts_with("No gain"), "{evidence:?}");
         assert_eq!(Evidence::of(&[], &[]), None);
+        // Five answers that fell by everything, more or less: never by more than all of it.
+        let few = Evidence::of(&[0.69; 5], &[0.0, 0.3, 0.0, 0.1, 0.0]).unwrap();
+        assert!(few.interval.1 <= 1.0 && few.interval.0 < 0.75, "{few:?}");
+    }
+
+    #[test]
+    fn few_answers_need_a_wider_interval() {
+        // From tables of Student's t.
+        for (freedom, wanted) in [(4, 2.776), (9, 2.262), (29, 2.045), (120, 1.980)] {
+            assert!((student_t(freedom) - wanted).abs() < 0.02 * wanted, "{freedom}: {}", student_t(freedom));
+        }
     }
 }
