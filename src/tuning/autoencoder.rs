@@ -4,7 +4,7 @@ use super::critic::Critic;
 use super::ember;
 use super::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
 use super::supply::Supply;
-use super::train::{Budget, Observe, Options, Progress, Reports, Stage, schedule};
+use super::train::{Budget, Observe, Options, Progress, Reports, Stage, read_loss, schedule};
 use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, sheet};
 use crate::kernels::{linear, on_cpu};
@@ -170,7 +170,7 @@ pub fn train(options: &Options, observe: Observe) -> Result<()> {
         };
         model = optimizer.step(model, &mut gradients, schedule(peak, step, done)).0;
         let value = if on_cpu(&options.device) { Some(value) } else { late.replace(value) };
-        let value = value.map_or(0.0, |v| v.into_scalar());
+        let value = value.map_or(Ok(0.0), read_loss)?;
 
         let extra = || {
             let told = std::mem::take(&mut told);

@@ -4,6 +4,7 @@
 //! cores that cost a quarter of the time.
 
 use super::optimizer::Optimizer;
+use super::train::read_loss;
 use crate::kernels::cpu::half::{self, HalfProducts};
 use crate::kernels::on_cpu;
 use crate::{Error, Result};
@@ -73,13 +74,7 @@ impl<M: Module + Sync> Shards<M> {
         let loss = loss(&module, 0)?;
         let (module, norm) = optimizer.step(module, &mut loss.backward(), learning_rate);
         self.copies.push(module);
-        let before = match self.late.replace(loss.inner()) {
-            Some(loss) => loss.try_into_scalar().map_err(|e| Error::failed(format!(
-                "The device stopped answering ({e:?}); what was saved last is kept: start again with --resume, with a smaller --batch if \
-                 its memory was full."
-            )))?,
-            None => 0.0,
-        };
+        let before = self.late.replace(loss.inner()).map_or(Ok(0.0), read_loss)?;
         Ok((before, norm))
     }
 

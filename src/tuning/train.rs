@@ -4,7 +4,7 @@ use super::{autoencoder, denoiser, words};
 use crate::corpus::rng::Rng;
 use crate::kernels::cpu::half::HalfProducts;
 use crate::{Error, Result};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -155,6 +155,19 @@ impl Reports {
         self.since = Instant::now();
         observe(progress)
     }
+}
+
+/// The number of a loss.
+///
+/// # Errors
+/// When the device does not answer any more.
+pub(super) fn read_loss(loss: Tensor<1>) -> Result<f32> {
+    loss.try_into_scalar().map_err(|e| {
+        Error::failed(format!(
+            "The device stopped answering ({e:?}). What was saved last is kept: start again with --resume, and with a smaller --batch \
+             if its memory was full."
+        ))
+    })
 }
 
 /// Peak learning rate, warm-up over the first 200 steps, constant, and a linear end over the last fifth.

@@ -137,8 +137,8 @@ impl OnDevice {
         all
     }
 
-    /// One step, the `t`-th; returns the norm of the gradient of the step before, so that nobody waits for this one. Gradients that
-    /// are not finite count as zeros.
+    /// One step, the `t`-th; returns the norm of the gradient of the step before, so that nobody waits for this one; not a
+    /// number when the device does not answer. Gradients that are not finite count as zeros.
     pub fn step(&mut self, config: &OptimizerConfig, gradients: Vec<Option<Tensor<1>>>, lr: f32, t: f32) -> f32 {
         let mut gradients = gradients;
         let mut take = |i: usize| gradients[i].take();
@@ -153,7 +153,7 @@ impl OnDevice {
         let squares = flat_gradient.iter().map(|g| g.clone().square().sum());
         let squares: Vec<Tensor<1>> = squares.chain(stacked.iter().map(|g| g.clone().square().sum())).collect();
         let norm = Tensor::cat(squares, 0).sum().sqrt();
-        let before = std::mem::replace(&mut self.norm, norm.clone()).into_scalar::<f32>();
+        let before = std::mem::replace(&mut self.norm, norm.clone()).try_into_scalar().unwrap_or(f32::NAN);
         let bad = norm.clone().is_finite().bool_not();
         let scale = (norm.clamp_min(1e-12).recip() * config.clip_norm).clamp_max(1.0);
 
