@@ -77,6 +77,12 @@ impl Lesson {
         out.with_extension(IMAGINED)
     }
 
+    /// Takes up the choices that its note holds, where it goes on.
+    pub fn take_up_choices(&mut self) {
+        let Some(rated) = self.rated.as_mut().filter(|rated| self.resume && rated.choices.is_none()) else { return };
+        rated.choices = Self::read(&Self::note_of(&self.out)).and_then(|kept| kept.rated?.choices);
+    }
+
     /// Removes the note, the training state and what was imagined: it is finished, or given up.
     ///
     /// # Errors

@@ -96,7 +96,8 @@ struct Course {
 
 impl Compute {
     /// Teaches until the end, whatever that is, and says so.
-    pub(super) fn run_lesson(&mut self, pupil: Pupil) {
+    pub(super) fn run_lesson(&mut self, mut pupil: Pupil) {
+        pupil.lesson.take_up_choices();
         let begun = Instant::now();
         let id = pupil.job;
         let result = guarded("Teaching", || self.teach(&pupil));

@@ -296,8 +296,10 @@ fn choices_teach_are_written_down_and_go_on_as_they_were() {
     rate(ids[0], 2);
     let parted = Lesson::read(&Lesson::note_of(&wanted.out)).unwrap();
     assert!(parted.rated.as_ref().unwrap().choices.as_ref().unwrap().learnt.len() > 2);
-    teach(&bench, 4, &parted);
+    // The window goes on with the lesson as it began it.
+    teach(&bench, 4, &Lesson { resume: true, ..wanted.clone() });
     let events = bench.until(|e| is_end(e, 4));
+    assert!(!news(&events).any(|n| matches!(n, News::Imagining(..))), "imagined once");
     assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
     let card = news(&events).find_map(|n| if let News::Finished { card, .. } = n { Some(card.clone()) } else { None });
     let card = card.unwrap();
