@@ -114,6 +114,13 @@ fn press(harness: &mut Harness<'_, App>, name: &str) {
     harness.step();
 }
 
+/// The same for what may lie below the fold.
+fn press_there(harness: &mut Harness<'_, App>, name: &str) {
+    harness.get_by_label(name).scroll_to_me();
+    (0..8).for_each(|_| harness.step());
+    press(harness, name);
+}
+
 /// Takes what a message offers. Messages move while others come and go, so that no pointer is sure to meet them.
 fn accept(harness: &mut Harness<'_, App>, name: &str) {
     harness.step();
@@ -316,9 +323,7 @@ fn rate_switch_taste_on_see_why_and_forget() {
     // Forgetting asks, and then leaves nothing.
     press(&mut window, "Your taste");
     until(&mut window, "the page", |h| has(h, "Forget my taste…"));
-    window.get_by_label("Forget my taste…").scroll_to_me();
-    (0..5).for_each(|_| window.step());
-    press(&mut window, "Forget my taste…");
+    press_there(&mut window, "Forget my taste…");
     until(&mut window, "the question", |h| has(h, "Forget everything"));
     press(&mut window, "Keep it");
     window.step();
@@ -346,8 +351,9 @@ fn a_blind_test_hides_which_is_which_and_its_result_stays() {
     rate_eight(&mut window, "mountains");
     until(&mut window, "what was learnt", |h| !has(h, "Nothing learnt yet"));
     press(&mut window, "Your taste");
-    until(&mut window, "the page", |h| has(h, "What Kiln has learnt"));
-    press(&mut window, "Start a blind test");
+    // Until all ratings are taken in, the page moves under the pointer.
+    until(&mut window, "the page", |h| has(h, "8 choices ("));
+    press_there(&mut window, "Start a blind test");
     until(&mut window, "the first pair", |h| has(h, "Left is better"));
     let told = names(&window);
     assert!(!told.iter().any(|n| n.contains("mountains") || n.starts_with("Why")), "not blind: {told:?}");
@@ -599,7 +605,7 @@ fn ratings_teach_and_are_forgotten_with_what_they_taught() {
     press(&mut window, "Close");
     press(&mut window, "Your taste");
     until(&mut window, "the page", |h| has(h, "Forget my taste…"));
-    press(&mut window, "Forget my taste…");
+    press_there(&mut window, "Forget my taste…");
     until(&mut window, "the question", |h| has(h, "Your ratings also taught My taste: deleted, too."));
     press(&mut window, "Forget everything");
     let file = folder.path().join("adapters/My taste.safetensors");
