@@ -3,6 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// Rest before either program is measured: OpenMP's threads go on spinning for some milliseconds after their work, on the cores
+/// that Kiln is measured on next.
+const SETTLING: Duration = Duration::from_millis(60);
 
 /// The other program.
 pub struct Torch {
@@ -30,9 +35,11 @@ impl Torch {
         (!greeting.is_empty()).then_some((torch, greeting))
     }
 
-    /// The seconds that it answers; none when it has ended.
+    /// The seconds that it answers, after which it is at rest; none when it has ended.
     pub fn seconds(&mut self, question: &str) -> Vec<f64> {
+        std::thread::sleep(SETTLING);
         let answer = writeln!(self.ask, "{question}").ok().and_then(|()| self.line()).unwrap_or_default();
+        std::thread::sleep(SETTLING);
         answer.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     }
 

@@ -1,6 +1,6 @@
 //! SiLU, GELU and their gradients, written so that the compiler makes vector code of them.
 
-use rayon::prelude::*;
+use super::fresh;
 
 /// `e^x` to about 2 units in the last place, without branches or library calls, so that loops over it vectorise.
 #[inline(always)]
@@ -78,8 +78,8 @@ const CHUNK: usize = 16 << 10;
 
 /// Applies `f` to every element.
 pub fn forward(x: &[f32], f: Pointwise) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
+    fresh::parts(x.len(), CHUNK, |i, y| {
+        let x = &x[i * CHUNK..];
         macro_rules! run {
             ($f:expr) => {
                 super::simd(
@@ -98,14 +98,13 @@ pub fn forward(x: &[f32], f: Pointwise) -> Vec<f32> {
             Pointwise::Gelu => run!(Pointwise::Gelu),
             Pointwise::QuickGelu => run!(Pointwise::QuickGelu),
         }
-    });
-    y
+    })
 }
 
 /// `dy * f'(x)`.
 pub fn backward(x: &[f32], dy: &[f32], f: Pointwise) -> Vec<f32> {
-    let mut dx = vec![0.0; x.len()];
-    dx.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK)).for_each(|((dx, x), dy)| {
+    fresh::parts(x.len(), CHUNK, |i, dx| {
+        let (x, dy) = (&x[i * CHUNK..], &dy[i * CHUNK..]);
         macro_rules! run {
             ($f:expr) => {
                 super::simd(
@@ -123,6 +122,5 @@ pub fn backward(x: &[f32], dy: &[f32], f: Pointwise) -> Vec<f32> {
             Pointwise::Gelu => run!(Pointwise::Gelu),
             Pointwise::QuickGelu => run!(Pointwise::QuickGelu),
         }
-    });
-    dx
+    })
 }

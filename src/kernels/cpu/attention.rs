@@ -2,7 +2,7 @@
 
 use super::activation::exp;
 use super::matrix::{Mat, gemm};
-use super::{reduce, simd};
+use super::{fresh, reduce, simd};
 use rayon::prelude::*;
 
 /// Sizes: `n` pictures, `tokens` queries, `others` keys, `heads` heads of `d`.
@@ -57,16 +57,16 @@ impl AttentionShape {
     /// `[n * heads, len, d]` back to `[n, len, heads * d]`.
     fn merge(&self, split: &[f32], len: usize) -> Vec<f32> {
         let width = self.width();
-        let mut merged = vec![0.0; self.n * len * width];
-        merged.par_chunks_mut(len * width).enumerate().for_each(|(n, out)| {
-            for h in 0..self.heads {
-                let from = &split[(n * self.heads + h) * len * self.d..];
-                for (t, row) in from.chunks_exact(self.d).take(len).enumerate() {
-                    out[t * width + h * self.d..][..self.d].copy_from_slice(row);
+        let lines = (8192 / width.max(1)).max(1);
+        fresh::parts(self.n * len * width, lines * width, |i, out| {
+            for (line, out) in out.chunks_exact_mut(width).enumerate() {
+                let (n, t) = ((i * lines + line) / len, (i * lines + line) % len);
+                for (h, part) in out.chunks_exact_mut(self.d).enumerate() {
+                    let from = ((n * self.heads + h) * len + t) * self.d;
+                    part.copy_from_slice(&split[from..from + self.d]);
                 }
             }
-        });
-        merged
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Channels-last convolution as im2col + matrix product, forward and backward; 3x3 by Winograd where that wins.
 
-use super::matrix::{Mat, add_bias, gemm, transpose};
-use super::{half, winograd};
+use super::matrix::{Mat, add_bias, gemm, product_with, transpose};
+use super::spare::Buffer;
+use super::{fresh, half, winograd};
 use rayon::prelude::*;
 
 /// Sizes of one convolution.
@@ -93,9 +94,9 @@ fn im2col<T: Copy + Default>(x: &[T], s: &ConvShape, first: usize, cols: &mut [T
 }
 
 /// All receptive fields, filled in parallel.
-fn im2col_whole(x: &[f32], s: &ConvShape) -> Vec<f32> {
+fn im2col_whole(x: &[f32], s: &ConvShape) -> Buffer<f32> {
     let (k, rows) = (s.k(), s.rows());
-    let mut cols = vec![0.0; rows * k];
+    let mut cols = Buffer::new(rows * k);
     let step = rows.div_ceil(4 * rayon::current_num_threads()).max(1);
     cols.par_chunks_mut(step * k).enumerate().for_each(|(i, c)| im2col(x, s, i * step, c));
     cols
@@ -107,39 +108,37 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -
         return winograd::forward(x, weight, bias, s);
     }
     let w = Mat::new(weight, s.k(), s.cout);
-    let mut y = if s.half() {
-        let x = half::narrow_all(x);
-        half::product_of_rows(s.rows(), s.k(), w, |first, lines| im2col(&x, s, first, lines))
-    } else {
-        forward_f32(x, w, s)
-    };
+    if !s.half() {
+        return forward_f32(x, w, bias, s);
+    }
+    let x = half::narrow_all(x);
+    let mut y = half::product_of_rows(s.rows(), s.k(), w, |first, lines| im2col(&x, s, first, lines));
     if let Some(bias) = bias {
         add_bias(&mut y, bias);
     }
     y
 }
 
-/// [`forward`] with factors as they are, without bias.
-fn forward_f32(x: &[f32], w: Mat, s: &ConvShape) -> Vec<f32> {
+/// [`forward`] with factors as they are.
+fn forward_f32(x: &[f32], w: Mat, bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
     let (rows, k) = (s.rows(), s.k());
-    let mut y = vec![0.0; rows * s.cout];
     if s.pointwise() {
-        gemm(&mut y, Mat::new(x, rows, k), w, 1.0, false, true);
-    } else if rows * k <= WHOLE && rows <= 4096 {
-        let cols = im2col_whole(x, s);
-        gemm(&mut y, Mat::new(&cols, rows, k), w, 1.0, false, true);
-    } else {
-        let tile = s.tile_rows();
-        y.par_chunks_mut(tile * s.cout).enumerate().for_each_init(
-            || vec![0.0f32; tile * k],
-            |cols, (i, out)| {
-                let n = out.len() / s.cout;
-                im2col(x, s, i * tile, &mut cols[..n * k]);
-                gemm(out, Mat::new(cols, n, k), w, 1.0, false, false);
-            },
-        );
+        return product_with(Mat::new(x, rows, k), w, bias);
     }
-    y
+    if rows * k <= WHOLE && rows <= 4096 {
+        let cols = im2col_whole(x, s);
+        return product_with(Mat::new(&cols, rows, k), w, bias);
+    }
+    let tile = s.tile_rows();
+    fresh::parts(rows * s.cout, tile * s.cout, |i, out| {
+        let n = out.len() / s.cout;
+        let mut cols = Buffer::new(n * k);
+        im2col(x, s, i * tile, &mut cols);
+        if let Some(bias) = bias {
+            out.chunks_exact_mut(s.cout).for_each(|line| line.copy_from_slice(bias));
+        }
+        gemm(out, Mat::new(&cols, n, k), w, 1.0, true, false);
+    })
 }
 
 /// Gradients with respect to `x` and to the weight, each when it is wanted.

@@ -2,7 +2,7 @@
 
 use super::attention::AttentionShape;
 use super::conv::ConvShape;
-use super::matrix::{Mat, add_bias, product};
+use super::matrix::{Mat, product_with};
 use super::norm::NormShape;
 use super::{CpuOps, activation, attention, conv, decode, half, kept, norm, resample, winograd};
 use burn::backend::flex::FlexTensor;
@@ -59,11 +59,10 @@ impl CpuOps for Flex {
         let shape = conv_shape(&x.dims(), &weight.dims(), stride, (before, after));
         let (ho, wo) = shape.out();
         // While something trains, weights change too often to keep anything of them.
-        let y = if winograd::wins(&shape) && !half::allowed() {
-            let transformed = kept::transformed(&weight.0, &weight, &shape);
-            winograd::forward_with(&x, &transformed, Some(&bias), &shape)
-        } else {
-            conv::forward(&x, &weight, Some(&bias), &shape)
+        let kept = if half::allowed() { None } else { kept::transformed(&weight.0, &weight, &shape) };
+        let y = match kept {
+            Some(transformed) => winograd::forward_with(&x, &transformed, Some(&bias), &shape),
+            None => conv::forward(&x, &weight, Some(&bias), &shape),
         };
         tensor(y, vec![shape.n, ho, wo, shape.cout])
     }
@@ -71,8 +70,7 @@ impl CpuOps for Flex {
     fn kiln_linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
         let (x, weight, bias) = (View::new(&x), View::new(&weight), View::new(&bias));
         let (rows, inputs, outputs) = (x.dims()[0], weight.dims()[0], weight.dims()[1]);
-        let mut y = product(Mat::new(&x, rows, inputs), Mat::new(&weight, inputs, outputs));
-        add_bias(&mut y, &bias);
+        let y = product_with(Mat::new(&x, rows, inputs), Mat::new(&weight, inputs, outputs), Some(&bias));
         tensor(y, vec![rows, outputs])
     }
 

@@ -1,6 +1,6 @@
 //! Matrix products on the `gemm` crate, with the bounds checked here so that callers stay safe.
 
-use super::half;
+use super::{fresh, half};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -102,13 +102,31 @@ pub fn gemm(dst: &mut [f32], a: Mat, b: Mat, scale: f32, accumulate: bool, paral
 
 /// `a @ b`, spread over the thread pool; with factors of 16 bits where training may and gains by it.
 pub fn product(a: Mat, b: Mat) -> Vec<f32> {
+    product_with(a, b, None)
+}
+
+/// [`product`] with `bias` added to every row.
+pub fn product_with(a: Mat, b: Mat, bias: Option<&[f32]>) -> Vec<f32> {
     let ((m, k), (_, n)) = (a.size(), b.size());
     if half::wanted() && m >= 16 && n >= 16 && k >= 16 {
-        return half::product(a, b);
+        let mut y = half::product(a, b);
+        bias.iter().for_each(|bias| add_bias(&mut y, bias));
+        return y;
     }
-    let mut dst = vec![0.0; m * n];
-    gemm(&mut dst, a, b, 1.0, false, true);
-    dst
+    let mut y = rows_of(bias, m, n);
+    gemm(&mut y, a, b, 1.0, true, true);
+    y
+}
+
+/// `bias` as every row of a new matrix, or zeros: what a product is added to, where adding the bias afterwards would go through memory
+/// once more.
+pub fn rows_of(bias: Option<&[f32]>, rows: usize, cols: usize) -> Vec<f32> {
+    let part = cols * (8192 / cols.max(1)).max(1);
+    fresh::parts(rows * cols, part, |_, lines| {
+        if let Some(bias) = bias {
+            lines.chunks_exact_mut(cols).for_each(|line| line.copy_from_slice(bias));
+        }
+    })
 }
 
 /// `[rows, cols]` to `[cols, rows]`, in blocks that stay in the cache.

@@ -5,6 +5,7 @@ pub mod attention;
 mod autodiff;
 pub mod conv;
 mod flex;
+mod fresh;
 pub mod half;
 mod kept;
 pub mod matrix;

@@ -1,6 +1,7 @@
 //! GroupNorm (with SiLU fused) and LayerNorm on channels-last data, forward and backward.
 
 use super::activation::sigmoid;
+use super::fresh;
 use super::reduce::sum_with;
 use super::simd;
 use rayon::prelude::*;
@@ -19,6 +20,9 @@ pub struct NormShape {
     /// SiLU after it.
     pub silu: bool,
 }
+
+/// Numbers that are normalised at a time, about: they stay in the first-level cache.
+const PART: usize = 8192;
 
 /// Rows that are summed in f32 before the sum moves to f64.
 const RUN: usize = 128;
@@ -133,52 +137,61 @@ pub fn forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64, s: &NormShape) 
     let c = s.channels;
     let image = s.pixels * c;
     let wide = folded(s) * c;
-    let mut y = vec![0.0; x.len()];
-    let one = |x: &[f32], y: &mut [f32], mean: &mut [f32], rstd: &mut [f32]| {
-        statistics(x, s, eps, mean, rstd);
+    // `x * scale + shift` for each channel of a picture, as often as a line of work holds channels.
+    let scales = |x: &[f32], shift: &mut [f32], scale: &mut [f32]| {
+        statistics(x, s, eps, shift, scale);
         for i in 0..c {
-            rstd[i] *= gamma[i];
-            mean[i] = beta[i] - mean[i] * rstd[i];
+            scale[i] *= gamma[i];
+            shift[i] = beta[i] - shift[i] * scale[i];
         }
-        spread(mean, c);
-        spread(rstd, c);
-        let apply = |x: &[f32], y: &mut [f32]| {
-            simd(
-                #[inline(always)]
-                || {
-                    let (scale, shift) = (&rstd[..wide], &mean[..wide]);
-                    for (x, y) in x.chunks_exact(wide).zip(y.chunks_exact_mut(wide)) {
-                        if s.silu {
-                            for i in 0..wide {
-                                let z = x[i] * scale[i] + shift[i];
-                                y[i] = z * sigmoid(z);
-                            }
-                        } else {
-                            for i in 0..wide {
-                                y[i] = x[i] * scale[i] + shift[i];
-                            }
+        spread(shift, c);
+        spread(scale, c);
+    };
+    let apply = |x: &[f32], y: &mut [f32], shift: &[f32], scale: &[f32]| {
+        simd(
+            #[inline(always)]
+            || {
+                let (scale, shift) = (&scale[..wide], &shift[..wide]);
+                for (x, y) in x.chunks_exact(wide).zip(y.chunks_exact_mut(wide)) {
+                    if s.silu {
+                        for i in 0..wide {
+                            let z = x[i] * scale[i] + shift[i];
+                            y[i] = z * sigmoid(z);
+                        }
+                    } else {
+                        for i in 0..wide {
+                            y[i] = x[i] * scale[i] + shift[i];
                         }
                     }
-                },
-            )
-        };
-        if s.n < 2 * rayon::current_num_threads() && image > 1 << 16 {
-            let part = c * 512;
-            x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| apply(x, y));
-        } else {
-            apply(x, y);
-        }
+                }
+            },
+        )
     };
+    if s.n < 2 * rayon::current_num_threads() && image > 1 << 16 {
+        let of = |x: &[f32]| {
+            let (mut shift, mut scale) = (vec![0.0f32; wide], vec![0.0f32; wide]);
+            scales(x, &mut shift, &mut scale);
+            (shift, scale)
+        };
+        let known: Vec<(Vec<f32>, Vec<f32>)> = x.par_chunks(image).map(of).collect();
+        // The same number of parts in each picture, none across two.
+        let each = image.div_ceil(PART / wide * wide);
+        let part = (image / wide).div_ceil(each) * wide;
+        let lengths = (0..s.n * each).map(|i| part.min(image - (i % each * part).min(image)));
+        return fresh::uneven(lengths, |i, y| {
+            let first = i / each * image + i % each * part;
+            let (shift, scale) = &known[i / each];
+            apply(&x[first.min(x.len())..], y, shift, scale);
+        });
+    }
     let batch = (8192 / image).max(1);
-    x.par_chunks(image * batch).zip(y.par_chunks_mut(image * batch)).for_each_init(
-        || (vec![0.0f32; wide], vec![0.0f32; wide]),
-        |(mean, rstd), (x, y)| {
-            for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(image)) {
-                one(x, y, mean, rstd);
-            }
-        },
-    );
-    y
+    fresh::parts(x.len(), image * batch, |i, y| {
+        let (mut shift, mut scale) = (vec![0.0f32; wide], vec![0.0f32; wide]);
+        for (x, y) in x[i * image * batch..].chunks_exact(image).zip(y.chunks_exact_mut(image)) {
+            scales(x, &mut shift, &mut scale);
+            apply(x, y, &shift, &scale);
+        }
+    })
 }
 
 /// Gradients with respect to `x`, `gamma` and `beta`.
@@ -286,9 +299,9 @@ fn row_statistics(x: &[f32], eps: f64) -> (f32, f32) {
 /// Layer normalisation of every row of `gamma.len()` values.
 pub fn layer_forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64) -> Vec<f32> {
     let c = gamma.len();
-    let mut y = vec![0.0; x.len()];
     let part = c * (8192 / c).max(1);
-    x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| {
+    fresh::parts(x.len(), part, |i, y| {
+        let x = &x[i * part..];
         simd(
             #[inline(always)]
             || {
@@ -300,8 +313,7 @@ pub fn layer_forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64) -> Vec<f3
                 }
             },
         )
-    });
-    y
+    })
 }
 
 /// Gradients of [`layer_forward`] with respect to `x`, `gamma` and `beta`.

@@ -1,19 +1,19 @@
 //! Nearest-neighbour enlargement by two and its gradient, channels-last.
 
+use super::fresh;
 use rayon::prelude::*;
 
 /// `[rows, w, c]` (rows = batch x height) to `[2 rows, 2 w, c]`.
 pub fn upsample2x(x: &[f32], w: usize, c: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len() * 4];
-    y.par_chunks_mut(4 * w * c).zip(x.par_chunks(w * c)).for_each(|(y, x)| {
+    fresh::parts(x.len() * 4, 4 * w * c, |i, y| {
+        let x = &x[i * w * c..];
         let (first, second) = y.split_at_mut(2 * w * c);
         for (dst, src) in first.chunks_exact_mut(2 * c).zip(x.chunks_exact(c)) {
             dst[..c].copy_from_slice(src);
             dst[c..].copy_from_slice(src);
         }
         second.copy_from_slice(first);
-    });
-    y
+    })
 }
 
 /// Gradient of [`upsample2x`]: sums each block of four; `w` and `c` are those of the small picture.

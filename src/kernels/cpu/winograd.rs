@@ -4,10 +4,12 @@
 //! the other in memory, so that the work in between is 36 independent matrix products.
 
 use super::conv::ConvShape;
+use super::fresh;
 use super::matrix::{Mat, gemm};
 use super::simd;
 use super::spare::Buffer;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Side of a block of outputs.
 const OUT: usize = 4;
@@ -27,12 +29,35 @@ const LARGEST: usize = 32 << 20;
 type Lane = [f32; LANES];
 const ZERO: Lane = [0.0; LANES];
 
+/// Tiles that go through all three steps at a time, where the weight stays in the cache meanwhile.
+const BLOCK: usize = 32;
+/// Most pairs of channels of such a weight: 2.4 MB, transformed. Of a larger one the reading costs more than a tile's way through
+/// memory.
+const BLOCKED_PAIRS: usize = 128 * 128;
+
 /// Whether this convolution is better done here: enough channels to pay for the transforms of pictures, enough tiles to
 /// pay for that of the weight.
 pub fn wins(s: &ConvShape) -> bool {
-    let fits = s.kh == 3 && s.kw == 3 && s.stride == 1 && s.padding == (1, 1);
+    fits(s, 64, 64)
+}
+
+/// The same of a convolution whose weight is transformed already: nine or more channels a pixel of the tile's border, and enough
+/// tiles that reading the weight, four times as large, is not all the work.
+pub fn wins_with(s: &ConvShape) -> bool {
+    fits(s, 24, 16)
+}
+
+fn fits(s: &ConvShape, channels: usize, least: usize) -> bool {
     let tiles = Tiles::of(s).count;
-    fits && s.cin >= 64 && s.cout >= 64 && tiles >= 64 && tiles * POINTS * s.cin.max(s.cout) <= LARGEST
+    (s.kh, s.kw, s.stride, s.padding) == (3, 3, 1, (1, 1))
+        && s.cin.min(s.cout) >= channels
+        && tiles >= least
+        && (blocked(s) || tiles * POINTS * s.cin.max(s.cout) <= LARGEST)
+}
+
+/// Whether few tiles at a time go through all three steps, instead of all through one step after the other.
+fn blocked(s: &ConvShape) -> bool {
+    s.cin * s.cout <= BLOCKED_PAIRS && Tiles::of(s).count >= 2 * BLOCK * rayon::current_num_threads()
 }
 
 /// How the outputs are cut into blocks.
@@ -71,6 +96,10 @@ impl Points {
     /// Size in memory.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.data[..])
+    }
+    /// Size in memory of `rows x cols` at every point.
+    pub fn bytes_of(rows: usize, cols: usize) -> usize {
+        POINTS * (rows * cols + GAP) * size_of::<f32>()
     }
     fn stride(&self) -> usize {
         self.rows * self.cols + GAP
@@ -250,6 +279,31 @@ fn band(rows: usize) -> usize {
     rows.div_ceil(4 * rayon::current_num_threads()).max(1)
 }
 
+/// A 6x6 tile of some channels of `x`, transformed.
+#[inline(always)]
+fn input_tile(
+    x: &[f32],
+    s: &ConvShape,
+    (n, ty, tx): (usize, usize, usize),
+    channels: Range<usize>,
+) -> [[Lane; SIDE]; SIDE] {
+    let mut block = [[ZERO; SIDE]; SIDE];
+    for (i, line) in block.iter_mut().enumerate() {
+        let y = (ty * OUT + i).wrapping_sub(s.padding.0);
+        if y >= s.h {
+            continue;
+        }
+        for (j, lane) in line.iter_mut().enumerate() {
+            let x_at = (tx * OUT + j).wrapping_sub(s.padding.0);
+            if x_at < s.w {
+                let at = ((n * s.h + y) * s.w + x_at) * s.cin;
+                *lane = load(&x[at + channels.start..at + channels.end]);
+            }
+        }
+    }
+    both!(&block, input_line)
+}
+
 /// Every 6x6 tile of `x`, transformed: 36 of `[tiles, cin]`.
 fn transform_input(x: &[f32], s: &ConvShape, tiles: Tiles) -> Points {
     let mut v = Points::new(tiles.count, s.cin);
@@ -259,24 +313,9 @@ fn transform_input(x: &[f32], s: &ConvShape, tiles: Tiles) -> Points {
             #[inline(always)]
             || {
                 for row in 0..rows {
-                    let (n, ty, tx) = tiles.place(first + row);
                     for c in (0..s.cin).step_by(LANES) {
                         let end = (c + LANES).min(s.cin);
-                        let mut block = [[ZERO; SIDE]; SIDE];
-                        for (i, line) in block.iter_mut().enumerate() {
-                            let y = (ty * OUT + i).wrapping_sub(s.padding.0);
-                            if y >= s.h {
-                                continue;
-                            }
-                            for (j, lane) in line.iter_mut().enumerate() {
-                                let x_at = (tx * OUT + j).wrapping_sub(s.padding.0);
-                                if x_at < s.w {
-                                    let at = ((n * s.h + y) * s.w + x_at) * s.cin;
-                                    *lane = load(&x[at + c..at + end]);
-                                }
-                            }
-                        }
-                        let out = both!(&block, input_line);
+                        let out = input_tile(x, s, tiles.place(first + row), c..end);
                         for p in 0..POINTS {
                             store(&out[p / SIDE][p % SIDE], &mut band[p][row * s.cin + c..row * s.cin + end]);
                         }
@@ -409,55 +448,113 @@ fn transform_weight_back(du: &Points, s: &ConvShape) -> Vec<f32> {
     dw
 }
 
+/// The outputs of tiles of one strip of four lines, `[lines, wo, cout]`, from their products: `m` holds 36 matrices, `stride` apart,
+/// in which the strip's tile `across.start` is line `first`.
+#[inline(always)]
+fn output_tiles(
+    m: (&[f32], usize, usize),
+    across: Range<usize>,
+    bias: Option<&[f32]>,
+    s: &ConvShape,
+    strip: &mut [f32],
+) {
+    let ((m, stride, first), (_, wo)) = (m, s.out());
+    let lines = strip.len() / (wo * s.cout);
+    for (tile, tx) in across.enumerate() {
+        for c in (0..s.cout).step_by(LANES) {
+            let end = (c + LANES).min(s.cout);
+            let shift = bias.map_or(ZERO, |b| load(&b[c..end]));
+            let mut half = [[ZERO; OUT]; SIDE];
+            for i in 0..SIDE {
+                let mut line = [ZERO; SIDE];
+                for (j, lane) in line.iter_mut().enumerate() {
+                    let at = (i * SIDE + j) * stride + (first + tile) * s.cout;
+                    *lane = load(&m[at + c..at + end]);
+                }
+                half[i] = output_line(line);
+            }
+            for j in 0..OUT {
+                let x_at = tx * OUT + j;
+                if x_at >= wo {
+                    break;
+                }
+                let line = [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]];
+                for (i, lane) in output_line(line).iter().enumerate().take(lines) {
+                    let at = (i * wo + x_at) * s.cout;
+                    store(&sum!(1.0 * lane, 1.0 * shift), &mut strip[at + c..at + end]);
+                }
+            }
+        }
+    }
+}
+
+/// Numbers in each strip of four lines of every picture of the result.
+fn strips(s: &ConvShape) -> impl Iterator<Item = usize> {
+    let ((ho, wo), cout) = (s.out(), s.cout);
+    (0..s.n).flat_map(move |_| (0..ho).step_by(OUT).map(move |line| OUT.min(ho - line) * wo * cout))
+}
+
 /// Outputs from the 36 products, with the bias added.
 fn transform_output(m: &Points, bias: Option<&[f32]>, s: &ConvShape, tiles: Tiles) -> Vec<f32> {
-    let (ho, wo) = s.out();
-    let stride = m.stride();
-    let mut y = vec![0.0; s.n * ho * wo * s.cout];
-    // A strip of four lines of one picture at a time.
-    let strips = ho.div_ceil(OUT);
-    let mut parts: Vec<&mut [f32]> = Vec::with_capacity(s.n * strips);
-    for image in y.chunks_exact_mut(ho * wo * s.cout) {
-        parts.extend(image.chunks_mut(OUT * wo * s.cout));
-    }
-    parts.into_par_iter().enumerate().with_min_len((s.n * strips).div_ceil(8 * rayon::current_num_threads())).for_each(
-        |(strip, part)| {
-            let lines = part.len() / (wo * s.cout);
+    fresh::uneven(strips(s), |strip, part| {
+        let products = (&m.data[..], m.stride(), strip * tiles.across);
+        simd(
+            #[inline(always)]
+            || output_tiles(products, 0..tiles.across, bias, s, part),
+        );
+    })
+}
+
+/// All three steps for a few tiles at a time, whose numbers stay in a core's cache.
+fn forward_blocked(x: &[f32], u: &Points, bias: Option<&[f32]>, s: &ConvShape, tiles: Tiles) -> Vec<f32> {
+    let (wide, high) = (BLOCK * s.cin + GAP, BLOCK * s.cout + GAP);
+    // A block of tiles is a part of one strip, or all of several.
+    let each = (BLOCK / tiles.across).max(1);
+    let strips: Vec<usize> = strips(s).collect();
+    let groups: Vec<&[usize]> = strips.chunks(each).collect();
+    fresh::uneven(groups.iter().map(|g| g.iter().sum()), |group, mut part| {
+        let (mut v, mut m) = (Buffer::<f32>::new(POINTS * wide), Buffer::<f32>::new(POINTS * high));
+        let mut parts = Vec::with_capacity(each);
+        for strip in groups[group] {
+            let (one, others) = part.split_at_mut(*strip);
+            parts.push(one);
+            part = others;
+        }
+        let (first, all) = (group * each * tiles.across, parts.len() * tiles.across);
+        for from in (0..all).step_by(BLOCK) {
+            let rows = BLOCK.min(all - from);
             simd(
                 #[inline(always)]
                 || {
-                    for tx in 0..tiles.across {
-                        let tile = strip * tiles.across + tx;
-                        for c in (0..s.cout).step_by(LANES) {
-                            let end = (c + LANES).min(s.cout);
-                            let shift = bias.map_or(ZERO, |b| load(&b[c..end]));
-                            let mut half = [[ZERO; OUT]; SIDE];
-                            for i in 0..SIDE {
-                                let mut line = [ZERO; SIDE];
-                                for (j, lane) in line.iter_mut().enumerate() {
-                                    let at = (i * SIDE + j) * stride + tile * s.cout;
-                                    *lane = load(&m.data[at + c..at + end]);
-                                }
-                                half[i] = output_line(line);
-                            }
-                            for j in 0..OUT {
-                                let x_at = tx * OUT + j;
-                                if x_at >= wo {
-                                    break;
-                                }
-                                let line = [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]];
-                                for (i, lane) in output_line(line).iter().enumerate().take(lines) {
-                                    let at = (i * wo + x_at) * s.cout;
-                                    store(&sum!(1.0 * lane, 1.0 * shift), &mut part[at + c..at + end]);
-                                }
+                    for row in 0..rows {
+                        for c in (0..s.cin).step_by(LANES) {
+                            let end = (c + LANES).min(s.cin);
+                            let out = input_tile(x, s, tiles.place(first + from + row), c..end);
+                            for p in 0..POINTS {
+                                let at = p * wide + row * s.cin;
+                                store(&out[p / SIDE][p % SIDE], &mut v[at + c..at + end]);
                             }
                         }
                     }
                 },
             );
-        },
-    );
-    y
+            for p in 0..POINTS {
+                gemm(&mut m[p * high..], Mat::new(&v[p * wide..], rows, s.cin), u.matrix(p), 1.0, false, false);
+            }
+            simd(
+                #[inline(always)]
+                || {
+                    for (i, part) in parts.iter_mut().enumerate() {
+                        let strip = i * tiles.across;
+                        let (start, end) = (strip.max(from), (strip + tiles.across).min(from + rows));
+                        if start < end {
+                            output_tiles((&m[..], high, start - from), start - strip..end - strip, bias, s, part);
+                        }
+                    }
+                },
+            );
+        }
+    })
 }
 
 /// The gradient of `x` from that of its tiles, which overlap by two.
@@ -511,6 +608,9 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -
 /// [`forward`] with a weight that [`transformed`] made.
 pub fn forward_with(x: &[f32], u: &Points, bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
     let tiles = Tiles::of(s);
+    if blocked(s) {
+        return forward_blocked(x, u, bias, s, tiles);
+    }
     let v = transform_input(x, s, tiles);
     let m = Points::product(tiles.count, s.cout, |p| v.matrix(p), |p| u.matrix(p));
     transform_output(&m, bias, s, tiles)
