@@ -12,6 +12,9 @@ use burn::tensor::{Device, Tensor, activation};
 const WIDTH: usize = 32;
 /// Size of the critic's pull on a picture, as a share of the reconstruction's.
 const PULL: f32 = 0.8;
+/// The same of the wish to look to the critic as the original does (feature matching; Wang et al. 2018, arXiv:1711.11585,
+/// section 3.2): it gives a texture where the opinion alone only asks for some texture.
+const LIKENESS: f32 = 0.8;
 /// Steps over which the pull grows, so that an untaught critic says nothing.
 const RAMP: f32 = 400.0;
 
@@ -36,11 +39,18 @@ impl Patches {
 
     /// `[n, h, w, 3]` to `[n, h / 8, w / 8, 1]`: above 0 is real.
     fn forward(&self, pictures: Tensor<4>) -> Tensor<4> {
+        self.looks(pictures).0
+    }
+
+    /// The answer of [`Patches::forward`], and what each layer before it saw.
+    fn looks(&self, pictures: Tensor<4>) -> (Tensor<4>, Vec<Tensor<4>>) {
         let mut x = kernels::silu(self.conv_in.forward(pictures));
+        let mut seen = vec![x.clone()];
         for (down, norm) in self.down.iter().zip(&self.norms) {
             x = norm.forward_silu(down.forward(x));
+            seen.push(x.clone());
         }
-        self.conv_out.forward(x)
+        (self.conv_out.forward(x), seen)
     }
 }
 
@@ -59,9 +69,10 @@ impl Critic {
         Self { optimizer: Optimizer::new(&patches, config), patches, learning_rate }
     }
 
-    /// The direction in which a reconstruction should change, `[n, h, w, 3]`: the gradient of `loss`, and of the critic's
-    /// opinion scaled to a share of its size (as Esser et al. weigh it, but at the picture instead of the last layer, which
-    /// saves a way back through the decoder). `ours` and `theirs` are without gradients. Also the value of `loss`.
+    /// The direction in which a reconstruction should change, `[n, h, w, 3]`, and the value of `loss`: the gradient of `loss`, of
+    /// the critic's opinion and of how unlike the original it looks to the critic, the latter two each scaled to a share of the
+    /// first one's size (as Esser et al. weigh the opinion, but at the picture instead of the last layer, which saves a way back
+    /// through the decoder). `ours` and `theirs` are without gradients.
     pub fn gradient(
         &self,
         ours: &Tensor<4>,
@@ -74,10 +85,18 @@ impl Critic {
         let way = |loss: Tensor<1>| ours.grad(&loss.backward()).unwrap_or_else(|| ours.clone().inner().zeros_like());
         let plain = way(loss);
         let opinion = way(-self.patches.forward(ours.clone()).mean());
+        let original = self.patches.valid().looks(theirs.clone()).1;
+        let seen = self.patches.looks(ours.clone()).1.into_iter().zip(original);
+        let unlike = seen.map(|(a, b)| (a - Tensor::from_inner(b)).abs().mean());
+        let unlike = way(Tensor::cat(unlike.collect(), 0).sum());
         let size = |t: &Tensor<4>| t.clone().square().mean().sqrt();
         let ramp = (self.optimizer.steps() as f32 / RAMP).min(1.0);
-        let weight = size(&plain) / (size(&opinion) + 1e-12) * (PULL * ramp);
-        (plain + opinion * weight.unsqueeze::<4>(), value)
+        let sized = |way: Tensor<4>, share: f32| {
+            let weight = size(&plain) / (size(&way) + 1e-12) * (share * ramp);
+            way * weight.unsqueeze::<4>()
+        };
+        let pull = sized(opinion, PULL) + sized(unlike, LIKENESS);
+        (plain + pull, value)
     }
 
     /// One step of the hinge loss (Lim and Ye 2017, arXiv:1705.02894); returns the share of patches told rightly.
