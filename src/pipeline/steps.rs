@@ -1,6 +1,7 @@
 //! From noise, or from a source with noise on it, to a clean latent: the loop over the sampler's steps.
 
 use super::guidance::{first_noise, guide};
+use super::looks::Viewer;
 use super::pixels::values;
 use super::source::Canvas;
 use super::{Pipeline, StepReport};
@@ -61,6 +62,7 @@ impl Pipeline {
         let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6 && !self.embeds_guidance();
         let (words, conditioning) = self.condition(recipe, guided)?;
         let told = Told { words, conditioning, cfg_scale: recipe.cfg_scale, cfg_rescale: recipe.cfg_rescale };
+        let viewer = Viewer::new(self);
         for i in start.first..steps {
             let output = self.predict(solver.as_ref(), i, &sample, start.beside.as_deref(), (w, h), &told)?;
             let mut clean = solver.step(i, &mut sample, &output, &mut |n| nchw_to_nhwc(&generator.randn(n), h, w, c));
@@ -76,7 +78,7 @@ impl Pipeline {
             let report = StepReport {
                 step: (i + 1 - start.first) as u32,
                 steps: (steps - start.first) as u32,
-                preview: self.look(&clean, w, h),
+                look: &|| viewer.look(&clean, (w, h)),
             };
             if observe(report).is_break() {
                 return Err(Error::cancelled());
