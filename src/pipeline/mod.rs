@@ -17,6 +17,7 @@ mod source;
 mod steps;
 pub mod styles;
 mod tiny;
+mod upscale;
 
 pub use adapters::{Adapted, locate_adapter};
 pub use load::{hash_file, locate_model};

@@ -13,6 +13,16 @@ use crate::{Error, Result};
 use burn::tensor::{Tensor, TensorData};
 use std::ops::ControlFlow;
 
+/// What a picture starts from beside noise.
+pub(super) enum Given {
+    /// Nothing.
+    Nothing,
+    /// A picture.
+    Picture(Canvas),
+    /// A clean latent at the picture's own size, scaled, `[h, w, c]`.
+    Latent(Vec<f32>),
+}
+
 /// A latent as the loop finds it; all slices channels-last, `[h, w, c]`.
 struct Start {
     /// The step to begin with.
@@ -46,14 +56,14 @@ impl Pipeline {
     pub(super) fn denoise(
         &self,
         recipe: &Recipe,
-        canvas: Option<&Canvas>,
+        given: &Given,
         (w, h): (usize, usize),
         observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
     ) -> Result<Vec<f32>> {
         let c = self.vae_config.latent_channels();
         let mut solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
         let mut generator = TorchGenerator::new(recipe.seed);
-        let start = self.start(recipe, canvas, solver.as_ref(), &mut generator, (w, h))?;
+        let start = self.start(recipe, given, solver.as_ref(), &mut generator, (w, h))?;
         let mut sample = start.sample;
         let steps = solver.steps();
         if start.first == steps {
@@ -91,7 +101,7 @@ impl Pipeline {
     fn start(
         &self,
         recipe: &Recipe,
-        canvas: Option<&Canvas>,
+        given: &Given,
         solver: &dyn Solver,
         generator: &mut TorchGenerator,
         size: (usize, usize),
@@ -100,27 +110,31 @@ impl Pipeline {
         let c = self.vae_config.latent_channels();
         // Some solvers call the denoiser twice a step, so calls are not the Recipe's steps.
         let first = solver.start(recipe.steps_taken(recipe.steps as usize));
+        let canvas = match given {
+            Given::Picture(canvas) => Some(canvas),
+            Given::Nothing | Given::Latent(_) => None,
+        };
         let mask = canvas.and_then(|canvas| canvas.latent_mask(self.vae_config.downscale()));
         let fresh = first == 0 && mask.is_some();
-        let clean = match canvas {
-            Some(canvas) if first == solver.steps() => {
-                let mean = self.encode(canvas.pixels(), size)?.mean;
-                return Ok(Start {
-                    first,
-                    sample: mean,
-                    clean: Vec::new(),
-                    noise: Vec::new(),
-                    mask: None,
-                    beside: None,
-                });
+        let untouched = |sample| {
+            let (clean, noise) = (Vec::new(), Vec::new());
+            Ok(Start { first, sample, clean, noise, mask: None, beside: None })
+        };
+        let clean = match given {
+            Given::Picture(canvas) if first == solver.steps() => {
+                return untouched(self.encode(canvas.pixels(), size)?.mean);
             }
+            Given::Latent(latent) if first == solver.steps() => return untouched(latent.clone()),
             // An inpainting checkpoint that begins with nothing but noise needs no latent of the source.
-            Some(canvas) if !(fresh && self.sees_mask()) => self.encode(canvas.pixels(), size)?.draw(generator, size),
-            _ => Vec::new(),
+            Given::Picture(canvas) if !(fresh && self.sees_mask()) => {
+                self.encode(canvas.pixels(), size)?.draw(generator, size)
+            }
+            Given::Latent(latent) => latent.clone(),
+            Given::Picture(_) | Given::Nothing => Vec::new(),
         };
         let noise = first_noise(recipe, generator, (w, h, c));
         let beside = self.beside(canvas, mask.as_deref(), generator, size)?;
-        let sample = if canvas.is_some() && !fresh {
+        let sample = if !matches!(given, Given::Nothing) && !fresh {
             solver.add_noise(first, &clean, &noise)
         } else {
             let scale = solver.initial_scale();
