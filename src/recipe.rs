@@ -193,6 +193,80 @@ pub struct FirstPass {
     pub height: u32,
     /// How far the second pass goes from the enlarged first: 0 keeps it, 1 ignores it.
     pub denoising_strength: f32,
+    /// How the first is enlarged.
+    #[serde(default, skip_serializing_if = "Upscaler::is_default")]
+    pub upscaler: Upscaler,
+}
+
+/// How a first pass is enlarged for the second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upscaler {
+    /// Its pixels, by Lanczos' filter: the cleanest start.
+    #[default]
+    Lanczos,
+    /// Its latent, each place repeated.
+    LatentNearest,
+    /// Its latent, between neighbours: soft, and quick, as nothing is decoded in between. Wants a strength of half or more.
+    LatentBilinear,
+    /// Its latent, along curves through neighbours.
+    LatentBicubic,
+}
+
+impl Upscaler {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Lanczos, Self::LatentNearest, Self::LatentBilinear, Self::LatentBicubic];
+
+    /// The name in Recipes and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lanczos => "lanczos",
+            Self::LatentNearest => "latent_nearest",
+            Self::LatentBilinear => "latent_bilinear",
+            Self::LatentBicubic => "latent_bicubic",
+        }
+    }
+
+    /// The name that people read, which is AUTOMATIC1111's.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Lanczos => "Lanczos",
+            Self::LatentNearest => "Latent (nearest)",
+            Self::LatentBilinear => "Latent",
+            Self::LatentBicubic => "Latent (bicubic)",
+        }
+    }
+
+    /// The nearest to what another program calls an upscaler; what it does with pixels is done by [`Upscaler::Lanczos`].
+    pub fn from_label(label: &str) -> Self {
+        let label = label.trim().to_lowercase();
+        match label.strip_prefix("latent") {
+            None => Self::Lanczos,
+            Some(kind) if kind.contains("nearest") => Self::LatentNearest,
+            Some(kind) if kind.contains("bicubic") => Self::LatentBicubic,
+            Some(_) => Self::LatentBilinear,
+        }
+    }
+
+    /// Whether the latent is enlarged, not its pixels.
+    pub fn is_latent(self) -> bool {
+        self != Self::Lanczos
+    }
+
+    /// Whether it is what nobody has to say.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::str::FromStr for Upscaler {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::usage(format!("There is no upscaler \"{name}\"; the upscalers are {names}."))
+        })
+    }
 }
 
 /// A second noise and how near to it the first is turned.

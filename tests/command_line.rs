@@ -71,6 +71,9 @@ fn wrong_usage_is_answered_in_one_line() {
     refused(&["generate", "--prompt", "x", "--enlarge", "9"], 2, &["--enlarge 9", "1 to 8"]);
     refused(&["generate", "--prompt", "x", "--width", "1024", "--enlarge", "4"], 2, &["4096", "64 to 2048"]);
     refused(&["generate", "--prompt", "x", "--enlarge", "2", "--enlarge-strength", "1.5"], 2, &["1.5", "to 1"]);
+    let known = ["\"sharp\"", "lanczos, latent_nearest, latent_bilinear, latent_bicubic"];
+    refused(&["generate", "--prompt", "x", "--enlarge", "2", "--upscaler", "sharp"], 2, &known);
+    refused(&["generate", "--prompt", "x", "--upscaler", "lanczos"], 2, &["--enlarge"]);
     refused(&["paint"], 2, &["paint"]);
     refused(&["finetune", "--out", "x"], 2, &["--images"]);
     refused(&["library"], 2, &["list", "search", "rate", "export"]);

@@ -4,7 +4,7 @@
 
 use image::RgbImage;
 use kiln::pipeline::Pipeline;
-use kiln::recipe::{FirstPass, MaskRef, Outpaint, Recipe, SourceRef, Variation};
+use kiln::recipe::{FirstPass, MaskRef, Outpaint, Recipe, SourceRef, Upscaler, Variation};
 use serde::Deserialize;
 use std::fs;
 use std::ops::ControlFlow;
@@ -162,7 +162,8 @@ fn a_second_pass_is_image_to_image_on_the_enlarged_first() {
             image::DynamicImage::ImageRgb8(small).resize_to_fill(128, 128, image::imageops::FilterType::Lanczos3);
         large.save(&path).unwrap();
         let by_hand = Recipe { width: 128, height: 128, source: source(&path, 0.6), ..first.clone() };
-        let first_pass = Some(FirstPass { width: 64, height: 64, denoising_strength: 0.6 });
+        let first_pass =
+            Some(FirstPass { width: 64, height: 64, denoising_strength: 0.6, upscaler: Upscaler::Lanczos });
         let twice = Recipe { width: 128, height: 128, first_pass, ..first };
         let mut reports = Vec::new();
         let made = pipeline
@@ -178,9 +179,40 @@ fn a_second_pass_is_image_to_image_on_the_enlarged_first() {
         // Refused before anything is computed.
         let mixed = Recipe { source: by_hand.source.clone(), ..twice.clone() };
         assert!(pipeline.generate(&mixed, &mut |_| ControlFlow::Continue(())).is_err());
-        let odd = Recipe { first_pass: Some(FirstPass { width: 65, height: 64, denoising_strength: 0.6 }), ..twice };
+        let odd = Recipe { first_pass: first_pass.map(|f| FirstPass { width: 65, ..f }), ..twice };
         assert!(pipeline.check(&odd).is_err());
     }
+}
+
+#[test]
+fn a_second_pass_on_the_enlarged_latent_agrees_with_diffusers() {
+    let pipeline = load(&golden("tiny_sd"));
+    let latent = Upscaler::ALL.into_iter().filter(|upscaler| upscaler.is_latent());
+    let made: Vec<Vec<u8>> = latent
+        .map(|upscaler| {
+            let recipe = |denoising_strength| Recipe {
+                prompt: "a calm fox".into(),
+                negative_prompt: "blue".into(),
+                sampler: "euler".into(),
+                steps: 5,
+                cfg_scale: 3.0,
+                seed: 31,
+                width: 80,
+                height: 96,
+                first_pass: Some(FirstPass { width: 64, height: 64, denoising_strength, upscaler }),
+                ..Recipe::default()
+            };
+            let made = draw(&pipeline, &recipe(0.6));
+            let theirs = pixels(&golden(&format!("enlarge/{}.png", upscaler.name())));
+            assert_eq!(theirs.dimensions(), (80, 96));
+            let worst = made.iter().zip(theirs.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(worst <= Some(2), "{upscaler:?}: off by {worst:?} of 255");
+            // Nothing left to do is nothing but the enlarged latent.
+            assert_ne!(draw(&pipeline, &recipe(0.0)), made);
+            made
+        })
+        .collect();
+    assert!(made.len() == 3 && made[0] != made[1] && made[1] != made[2], "each has its own way");
 }
 
 #[test]

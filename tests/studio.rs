@@ -404,7 +404,12 @@ fn the_settings_of_a_picture_come_back_whole() {
         cfg_rescale: 0.5,
         variation: Some(kiln::recipe::Variation { subseed: 5, strength: 0.25 }),
         seamless: true,
-        first_pass: Some(kiln::recipe::FirstPass { width: 64, height: 64, denoising_strength: 0.5 }),
+        first_pass: Some(kiln::recipe::FirstPass {
+            width: 64,
+            height: 64,
+            denoising_strength: 0.5,
+            upscaler: kiln::recipe::Upscaler::LatentBicubic,
+        }),
         ..kiln::recipe::Recipe::default()
     };
     let (library, _) = Library::open(folder.path()).expect("library");
@@ -418,7 +423,7 @@ fn the_settings_of_a_picture_come_back_whole() {
     starting(&window, "Picture 1:").focus();
     window.step();
     window.key_press(egui::Key::Enter);
-    until(&mut window, "what was rarely set", |h| has(h, "5, by 0.25") && has(h, "64 × 64, by 0.50"));
+    until(&mut window, "what was rarely set", |h| has(h, "5, by 0.25") && has(h, "64 × 64, by 0.50, Latent (bicubic)"));
     // A seamless picture is laid side by side with itself, until the person has seen enough of that.
     press(&mut window, "Side by side");
     press(&mut window, "Side by side");
@@ -439,6 +444,16 @@ fn the_settings_of_a_picture_come_back_whole() {
     for name in ["Clip skip", "CFG rescale", "Vary by", "Rework"] {
         assert!(window.query_by_role_and_label(egui::accesskit::Role::Slider, name).is_some(), "{:?}", names(&window));
     }
+    window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Upscaler").scroll_to_me();
+    (0..20).for_each(|_| window.step());
+    window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Upscaler").click();
+    window.step();
+    until(&mut window, "the upscalers", |h| has(h, "Latent (nearest)") && has(h, "Lanczos"));
+    press(&mut window, "Latent (nearest)");
+    press(&mut window, "Generate");
+    until(&mut window, "another", |h| pictures(h).len() == 3 && !has(h, "Cancel"));
+    let first_pass = library.get(3).expect("entry").recipe.first_pass;
+    assert_eq!(first_pass.map(|first| first.upscaler), Some(kiln::recipe::Upscaler::LatentNearest));
     window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sampler").scroll_to_me();
     (0..20).for_each(|_| window.step());
     window.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Sampler").click();

@@ -75,6 +75,9 @@ pub struct Args {
     /// How far the second pass goes from the first: 0 only enlarges, 1 draws anew.
     #[arg(long, value_name = "S", requires = "enlarge", default_value_t = ENLARGE_STRENGTH, allow_negative_numbers = true)]
     enlarge_strength: f32,
+    /// How the first pass is enlarged: lanczos (its pixels), latent_nearest, latent_bilinear or latent_bicubic.
+    #[arg(long, value_name = "NAME", requires = "enlarge")]
+    upscaler: Option<String>,
     /// Lets opposite edges meet, so that the picture can be laid side by side with itself.
     #[arg(long)]
     seamless: bool,
@@ -375,7 +378,8 @@ fn enlarge(args: &Args, recipe: &mut Recipe, multiple: u32) -> Result<()> {
     let (width, height) = (recipe.width, recipe.height);
     let grown = |side: u32| (f64::from(side) * f64::from(factor)).round() as u32 / multiple * multiple;
     (recipe.width, recipe.height) = (grown(width).max(width), grown(height).max(height));
-    recipe.first_pass = Some(FirstPass { width, height, denoising_strength: args.enlarge_strength });
+    let upscaler = args.upscaler.as_deref().map(str::parse).transpose()?.unwrap_or_default();
+    recipe.first_pass = Some(FirstPass { width, height, denoising_strength: args.enlarge_strength, upscaler });
     Ok(())
 }
 

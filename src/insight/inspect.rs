@@ -274,6 +274,12 @@ fn family(names: &[&str]) -> String {
         "transformer denoiser (diffusers keys)"
     } else if begins("encoder.layers.") && begins("decoder.layers.") {
         "tiny autoencoder (diffusers keys)"
+    } else if begins("decoder.layers.") {
+        "tiny decoder for previews (diffusers keys)"
+    } else if ["", "decoder.", "taesd_decoder."].iter().any(|prefix| {
+        ["1.weight", "3.conv.0.weight"].iter().all(|key| names.contains(&format!("{prefix}{key}").as_str()))
+    }) {
+        "tiny decoder for previews (TAESD's keys)"
     } else if begins("encoder.") && begins("decoder.") {
         "autoencoder"
     } else {
@@ -368,6 +374,12 @@ mod tests {
         assert!(inspect(&path).unwrap_err().message.contains("not a whole safetensors file"));
         fs::write(&path, u64::MAX.to_le_bytes()).unwrap();
         assert!(inspect(&path).unwrap_err().message.contains("claims"));
+        for (prefix, family) in
+            [("", "TAESD's keys"), ("decoder.", "TAESD's keys"), ("decoder.layers.", "diffusers keys")]
+        {
+            save(&path, &[&format!("{prefix}1.weight"), &format!("{prefix}3.conv.0.weight")]);
+            assert!(weights(&path).unwrap().family.contains(&format!("tiny decoder for previews ({family})")));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! A first pass is what AUTOMATIC1111 calls the high-resolution fix: `Size` is then the first pass's, `Hires resize` the picture's.
 //! Kiln adds `Sliders`, `Init image`, `Mask`, their hashes, `Mask outside` and `Outpaint`; readers ignore keys that they do not know.
 
-use crate::recipe::{AdapterRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation};
+use crate::recipe::{AdapterRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Upscaler, Variation};
 use crate::sampler::SamplerKind;
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub fn write(recipe: &Recipe) -> String {
     if let Some(first) = &recipe.first_pass {
         pairs.push(("Denoising strength", first.denoising_strength.to_string()));
         pairs.push(("Hires resize", format!("{}x{}", recipe.width, recipe.height)));
-        pairs.push(("Hires upscaler", "Lanczos".into()));
+        pairs.push(("Hires upscaler", first.upscaler.label().into()));
     }
     if let Some(source) = &recipe.source {
         pairs.push(("Denoising strength", source.denoising_strength.to_string()));
@@ -129,7 +129,9 @@ pub fn read(text: &str, size: Option<(u32, u32)>) -> Option<Recipe> {
     let enlarged = size("Hires resize")
         .or_else(|| number("Hires upscale").map(|scale| (by(recipe.width, scale), by(recipe.height, scale))));
     if let (Some(whole), Some(denoising_strength)) = (enlarged, number("Denoising strength")) {
-        recipe.first_pass = Some(FirstPass { width: recipe.width, height: recipe.height, denoising_strength });
+        let (width, height) = (recipe.width, recipe.height);
+        let upscaler = pairs.get("Hires upscaler").map_or_else(Upscaler::default, |name| Upscaler::from_label(name));
+        recipe.first_pass = Some(FirstPass { width, height, denoising_strength, upscaler });
         (recipe.width, recipe.height) = whole;
     }
     recipe.seamless = pairs.get("Tiling").is_some_and(|v| v.eq_ignore_ascii_case("true"));

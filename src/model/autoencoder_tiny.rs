@@ -167,6 +167,46 @@ pub struct Half {
     layers: Vec<Layer>,
 }
 
+impl Half {
+    /// The way from latents to pictures that a checked configuration describes.
+    fn decoder(init: &mut Init, config: &AutoencoderTinyConfig) -> Self {
+        let width = config.decoder_block_out_channels[0];
+        let mut layers = vec![Layer::conv(init, config.latent_channels, width, 1, true), Layer::empty(false)];
+        for (level, blocks) in config.num_decoder_blocks.iter().enumerate() {
+            let last = level + 1 == config.num_decoder_blocks.len();
+            layers.extend((0..*blocks).map(|_| Layer::block(init, width)));
+            if !last {
+                layers.push(Layer::empty(true));
+            }
+            layers.push(Layer::conv(init, width, if last { config.out_channels } else { width }, 1, last));
+        }
+        Self { layers }
+    }
+
+    fn run(&self, x: Tensor<4>, act: usize) -> Tensor<4> {
+        let act: fn(Tensor<4>) -> Tensor<4> = match act {
+            0 => activation::relu,
+            1 => gelu,
+            _ => silu,
+        };
+        self.layers.iter().fold(x, |x, layer| layer.forward(x, act))
+    }
+
+    /// Latents to pictures, about -1..=1.
+    fn decode(&self, z: Tensor<4>, act: usize) -> Tensor<4> {
+        self.run((z / 3.0).tanh() * 3.0, act) * 2.0 - 1.0
+    }
+}
+
+/// The activation's number in the modules.
+fn number_of(act_fn: &str) -> usize {
+    match act_fn {
+        "relu" => 0,
+        "gelu" => 1,
+        _ => 2,
+    }
+}
+
 /// The whole autoencoder.
 #[derive(Module, Debug)]
 pub struct AutoencoderTiny {
@@ -180,51 +220,50 @@ impl AutoencoderTiny {
     pub fn new(init: &mut Init, config: &AutoencoderTinyConfig) -> Result<Self> {
         config.check()?;
         let width = config.encoder_block_out_channels[0];
-        let mut encoder = Vec::new();
+        let mut layers = Vec::new();
         for (level, blocks) in config.num_encoder_blocks.iter().enumerate() {
-            encoder.push(if level == 0 {
+            layers.push(if level == 0 {
                 Layer::conv(init, config.in_channels, width, 1, true)
             } else {
                 Layer::conv(init, width, width, 2, false)
             });
-            encoder.extend((0..*blocks).map(|_| Layer::block(init, width)));
+            layers.extend((0..*blocks).map(|_| Layer::block(init, width)));
         }
-        encoder.push(Layer::conv(init, width, config.latent_channels, 1, true));
-
-        let width = config.decoder_block_out_channels[0];
-        let mut decoder = vec![Layer::conv(init, config.latent_channels, width, 1, true), Layer::empty(false)];
-        for (level, blocks) in config.num_decoder_blocks.iter().enumerate() {
-            let last = level + 1 == config.num_decoder_blocks.len();
-            decoder.extend((0..*blocks).map(|_| Layer::block(init, width)));
-            if !last {
-                decoder.push(Layer::empty(true));
-            }
-            decoder.push(Layer::conv(init, width, if last { config.out_channels } else { width }, 1, last));
-        }
-        let act = match config.act_fn.as_str() {
-            "relu" => 0,
-            "gelu" => 1,
-            _ => 2,
-        };
-        Ok(Self { encoder: Half { layers: encoder }, decoder: Half { layers: decoder }, act })
-    }
-
-    fn run(&self, half: &Half, x: Tensor<4>) -> Tensor<4> {
-        let act: fn(Tensor<4>) -> Tensor<4> = match self.act {
-            0 => activation::relu,
-            1 => gelu,
-            _ => silu,
-        };
-        half.layers.iter().fold(x, |x, layer| layer.forward(x, act))
+        layers.push(Layer::conv(init, width, config.latent_channels, 1, true));
+        let encoder = Half { layers };
+        Ok(Self { encoder, decoder: Half::decoder(init, config), act: number_of(&config.act_fn) })
     }
 
     /// `x`: `[n, h, w, 3]` in -1..=1, sides multiples of the downscale. Returns `[n, h', w', latent]`, before scaling.
     pub fn encode(&self, x: Tensor<4>) -> Tensor<4> {
-        self.run(&self.encoder, (x + 1.0) / 2.0)
+        self.encoder.run((x + 1.0) / 2.0, self.act)
     }
 
     /// Unscaled latents `[n, h', w', latent]` to pictures `[n, h, w, 3]`, about -1..=1.
     pub fn decode(&self, z: Tensor<4>) -> Tensor<4> {
-        self.run(&self.decoder, (z / 3.0).tanh() * 3.0) * 2.0 - 1.0
+        self.decoder.decode(z, self.act)
+    }
+}
+
+/// The decoder alone, as it is handed out for previews.
+#[derive(Module, Debug)]
+pub struct TinyDecoder {
+    decoder: Half,
+    act: usize,
+}
+
+impl TinyDecoder {
+    /// Builds the decoder that a configuration describes.
+    ///
+    /// # Errors
+    /// When the configuration asks for what the modules cannot do.
+    pub fn new(init: &mut Init, config: &AutoencoderTinyConfig) -> Result<Self> {
+        config.check()?;
+        Ok(Self { decoder: Half::decoder(init, config), act: number_of(&config.act_fn) })
+    }
+
+    /// As [`AutoencoderTiny::decode`].
+    pub fn decode(&self, z: Tensor<4>) -> Tensor<4> {
+        self.decoder.decode(z, self.act)
     }
 }

@@ -20,6 +20,7 @@ pub mod naming;
 pub mod original;
 pub mod resnet;
 pub mod tiling;
+pub mod tiny_decoder;
 pub mod tokenizer;
 pub mod transformer;
 pub mod unet;

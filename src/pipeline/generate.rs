@@ -2,7 +2,8 @@
 
 use super::pixels::halve;
 use super::source::Canvas;
-use super::{Pipeline, PreviewImage, StepReport};
+use super::steps::Given;
+use super::{Pipeline, PreviewImage, StepReport, upscale};
 use crate::model::layers::Seamless;
 use crate::recipe::{FirstPass, Picture, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef};
 use crate::sampler::{SamplerKind, build};
@@ -117,7 +118,7 @@ impl Pipeline {
         let _seamless = Seamless::set(recipe.seamless);
         match recipe.first_pass {
             Some(first) => self.draw_twice(recipe, first, observe),
-            None => self.draw_on(recipe, Canvas::open(recipe)?, observe),
+            None => self.draw_on(recipe, Canvas::open(recipe)?.map_or(Given::Nothing, Given::Picture), observe),
         }
     }
 
@@ -129,20 +130,26 @@ impl Pipeline {
         observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
     ) -> Result<Vec<u8>> {
         let small = without_second_pass(recipe);
-        let FirstPass { width, height, denoising_strength } = first;
+        let FirstPass { width, height, denoising_strength, upscaler } = first;
         let source = SourceRef { path: String::new(), hash: String::new(), denoising_strength };
         let second = Recipe { first_pass: None, source: Some(source), ..recipe.clone() };
         // Some solvers call the denoiser twice a step, so what is left to report is counted in calls.
         let solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
         let calls = solver.steps();
         let more = (calls - solver.start(second.steps_taken(recipe.steps as usize)).min(calls)) as u32;
-        let rgb =
-            self.draw_on(&small, None, &mut |report| observe(StepReport { steps: report.steps + more, ..report }))?;
-        let rgb = image::RgbImage::from_raw(width, height, rgb)
-            .ok_or_else(|| Error::failed("The first pass has another size than was asked for; leave it out."))?;
-        let canvas = Canvas::enlarged(rgb, recipe.width, recipe.height);
+        let mut observe_first = |report: StepReport| observe(StepReport { steps: report.steps + more, ..report });
+        let given = if upscaler.is_latent() {
+            let size = self.latent_size(width, height);
+            let latent = self.denoise(&small, &Given::Nothing, size, &mut observe_first)?;
+            Given::Latent(upscale::enlarged(&latent, size, self.latent_size(recipe.width, recipe.height), upscaler))
+        } else {
+            let rgb = self.draw_on(&small, Given::Nothing, &mut observe_first)?;
+            let rgb = image::RgbImage::from_raw(width, height, rgb)
+                .ok_or_else(|| Error::failed("The first pass has another size than was asked for; leave it out."))?;
+            Given::Picture(Canvas::enlarged(rgb, recipe.width, recipe.height))
+        };
         let calls = calls as u32;
-        self.draw_on(&second, Some(canvas), &mut |report| {
+        self.draw_on(&second, given, &mut |report| {
             observe(StepReport { step: report.step + calls, steps: report.steps + calls, ..report })
         })
     }
@@ -150,13 +157,13 @@ impl Pipeline {
     fn draw_on(
         &self,
         recipe: &Recipe,
-        canvas: Option<Canvas>,
+        given: Given,
         observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
     ) -> Result<Vec<u8>> {
         let size = self.latent_size(recipe.width, recipe.height);
-        let latent = self.denoise(recipe, canvas.as_ref(), size, observe)?;
+        let latent = self.denoise(recipe, &given, size, observe)?;
         let mut rgb = self.decode(&latent, size)?;
-        if let Some(canvas) = &canvas {
+        if let Given::Picture(canvas) = &given {
             canvas.restore_outside(&mut rgb);
         }
         Ok(rgb)

@@ -104,6 +104,7 @@ impl Pipeline {
             scheduler: plan.scheduler,
             device: device.clone(),
             encodings: Arc::default(),
+            looks: Arc::default(),
             adapters: Arc::default(),
         })
     }

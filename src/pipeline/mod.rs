@@ -8,12 +8,16 @@ pub mod extras;
 mod generate;
 mod guidance;
 mod load;
+mod looks;
 mod parts;
 mod pixels;
+mod projection;
 pub mod prompt;
 mod source;
 mod steps;
 pub mod styles;
+mod tiny;
+mod upscale;
 
 pub use adapters::{Adapted, locate_adapter};
 pub use load::{hash_file, locate_model};
@@ -27,10 +31,12 @@ use crate::sampler::schedule::SchedulerConfig;
 use burn::tensor::Device;
 use conditioning::{Encoded, TextEncoder};
 use extras::Extras;
+use looks::Looks;
 pub(crate) use pixels::values;
+pub(crate) use projection::LeastSquares;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A slider that a checkpoint understands: an input of the model, not an after-effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,14 +134,22 @@ pub struct PreviewImage {
 }
 
 /// Told after every sampling step.
-#[derive(Debug, Clone)]
-pub struct StepReport {
+#[derive(Clone, Copy)]
+pub struct StepReport<'a> {
     /// Steps done, 1..=steps.
     pub step: u32,
     /// Steps in all (after `denoising_strength`).
     pub steps: u32,
-    /// What the model believes the finished picture will look like, at latent resolution.
-    pub preview: Option<PreviewImage>,
+    look: &'a dyn Fn() -> Option<PreviewImage>,
+}
+
+impl StepReport<'_> {
+    /// What the model believes the finished picture will look like, made now: as large as the picture (up to a million pixels)
+    /// where there is a tiny decoder for it, else at latent resolution. `None` where nothing new is to be seen, or
+    /// seeing it would hold the work up.
+    pub fn preview(&self) -> Option<PreviewImage> {
+        (self.look)()
+    }
 }
 
 /// A loaded checkpoint, ready to generate. A clone shares the weights.
@@ -156,6 +170,8 @@ pub struct Pipeline {
     device: Device,
     /// Prompts and their encodings, the last used last.
     encodings: Arc<Mutex<Vec<(String, Encoded)>>>,
+    /// How unfinished pictures are shown; made at the first look.
+    looks: Arc<OnceLock<Looks>>,
     /// Adapters that were read, and the last set that was applied.
     adapters: Arc<Mutex<adapters::Shelf>>,
 }

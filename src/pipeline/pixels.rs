@@ -1,4 +1,4 @@
-//! Between latents and pixels: decoding, encoding, quick looks.
+//! Between latents and pixels: decoding, encoding.
 
 use super::{Pipeline, PreviewImage};
 use crate::model::layers::Seamless;
@@ -52,7 +52,12 @@ impl Pipeline {
     }
 
     /// Latent `[h, w, c]` to RGB8, rounded as diffusers rounds.
-    pub(super) fn decode(&self, latent: &[f32], (w, h): (usize, usize)) -> Result<Vec<u8>> {
+    pub(super) fn decode(&self, latent: &[f32], size: (usize, usize)) -> Result<Vec<u8>> {
+        Ok(self.decode_exactly(latent, size)?.into_iter().map(to_byte).collect())
+    }
+
+    /// Latent `[h, w, c]` to pixels of about -1..=1, `[height, width, 3]`.
+    pub(super) fn decode_exactly(&self, latent: &[f32], (w, h): (usize, usize)) -> Result<Vec<f32>> {
         let (scale, shift) = self.vae_config.scaling();
         let z: Vec<f32> = latent.iter().map(|v| v / scale + shift).collect();
         let shape = [1, h, w, self.vae_config.latent_channels()];
@@ -61,26 +66,12 @@ impl Pipeline {
             Some(tile) => self.vae.decode_tiled(&z, tile),
             None => self.vae.decode(z),
         };
-        Ok(values(picture)?.iter().map(|v| to_byte(*v)).collect())
-    }
-
-    /// The linear look at a clean latent.
-    pub(super) fn look(&self, clean: &[f32], width: usize, height: usize) -> Option<PreviewImage> {
-        let projection = self.extras.preview.as_ref()?;
-        let channels = projection.matrix.len();
-        let mut rgb = Vec::with_capacity(width * height * 3);
-        for pixel in clean.chunks_exact(channels) {
-            for k in 0..3 {
-                let v: f32 = pixel.iter().zip(&projection.matrix).map(|(v, row)| v * row[k]).sum();
-                rgb.push(to_byte(v + projection.bias[k]));
-            }
-        }
-        Some(PreviewImage { width: width as u32, height: height as u32, rgb })
+        values(picture)
     }
 }
 
 /// -1..=1 to 0..=255.
-fn to_byte(v: f32) -> u8 {
+pub(super) fn to_byte(v: f32) -> u8 {
     ((v / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
 }
 

@@ -1,6 +1,7 @@
 //! From noise, or from a source with noise on it, to a clean latent: the loop over the sampler's steps.
 
 use super::guidance::{first_noise, guide};
+use super::looks::Viewer;
 use super::pixels::values;
 use super::source::Canvas;
 use super::{Pipeline, StepReport};
@@ -11,6 +12,16 @@ use crate::sampler::{Solver, build};
 use crate::{Error, Result};
 use burn::tensor::{Tensor, TensorData};
 use std::ops::ControlFlow;
+
+/// What a picture starts from beside noise.
+pub(super) enum Given {
+    /// Nothing.
+    Nothing,
+    /// A picture.
+    Picture(Canvas),
+    /// A clean latent at the picture's own size, scaled, `[h, w, c]`.
+    Latent(Vec<f32>),
+}
 
 /// A latent as the loop finds it; all slices channels-last, `[h, w, c]`.
 struct Start {
@@ -45,14 +56,14 @@ impl Pipeline {
     pub(super) fn denoise(
         &self,
         recipe: &Recipe,
-        canvas: Option<&Canvas>,
+        given: &Given,
         (w, h): (usize, usize),
         observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
     ) -> Result<Vec<f32>> {
         let c = self.vae_config.latent_channels();
         let mut solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
         let mut generator = TorchGenerator::new(recipe.seed);
-        let start = self.start(recipe, canvas, solver.as_ref(), &mut generator, (w, h))?;
+        let start = self.start(recipe, given, solver.as_ref(), &mut generator, (w, h))?;
         let mut sample = start.sample;
         let steps = solver.steps();
         if start.first == steps {
@@ -61,6 +72,7 @@ impl Pipeline {
         let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6 && !self.embeds_guidance();
         let (words, conditioning) = self.condition(recipe, guided)?;
         let told = Told { words, conditioning, cfg_scale: recipe.cfg_scale, cfg_rescale: recipe.cfg_rescale };
+        let viewer = Viewer::new(self);
         for i in start.first..steps {
             let output = self.predict(solver.as_ref(), i, &sample, start.beside.as_deref(), (w, h), &told)?;
             let mut clean = solver.step(i, &mut sample, &output, &mut |n| nchw_to_nhwc(&generator.randn(n), h, w, c));
@@ -76,7 +88,7 @@ impl Pipeline {
             let report = StepReport {
                 step: (i + 1 - start.first) as u32,
                 steps: (steps - start.first) as u32,
-                preview: self.look(&clean, w, h),
+                look: &|| viewer.look(&clean, (w, h)),
             };
             if observe(report).is_break() {
                 return Err(Error::cancelled());
@@ -89,7 +101,7 @@ impl Pipeline {
     fn start(
         &self,
         recipe: &Recipe,
-        canvas: Option<&Canvas>,
+        given: &Given,
         solver: &dyn Solver,
         generator: &mut TorchGenerator,
         size: (usize, usize),
@@ -98,27 +110,31 @@ impl Pipeline {
         let c = self.vae_config.latent_channels();
         // Some solvers call the denoiser twice a step, so calls are not the Recipe's steps.
         let first = solver.start(recipe.steps_taken(recipe.steps as usize));
+        let canvas = match given {
+            Given::Picture(canvas) => Some(canvas),
+            Given::Nothing | Given::Latent(_) => None,
+        };
         let mask = canvas.and_then(|canvas| canvas.latent_mask(self.vae_config.downscale()));
         let fresh = first == 0 && mask.is_some();
-        let clean = match canvas {
-            Some(canvas) if first == solver.steps() => {
-                let mean = self.encode(canvas.pixels(), size)?.mean;
-                return Ok(Start {
-                    first,
-                    sample: mean,
-                    clean: Vec::new(),
-                    noise: Vec::new(),
-                    mask: None,
-                    beside: None,
-                });
+        let untouched = |sample| {
+            let (clean, noise) = (Vec::new(), Vec::new());
+            Ok(Start { first, sample, clean, noise, mask: None, beside: None })
+        };
+        let clean = match given {
+            Given::Picture(canvas) if first == solver.steps() => {
+                return untouched(self.encode(canvas.pixels(), size)?.mean);
             }
+            Given::Latent(latent) if first == solver.steps() => return untouched(latent.clone()),
             // An inpainting checkpoint that begins with nothing but noise needs no latent of the source.
-            Some(canvas) if !(fresh && self.sees_mask()) => self.encode(canvas.pixels(), size)?.draw(generator, size),
-            _ => Vec::new(),
+            Given::Picture(canvas) if !(fresh && self.sees_mask()) => {
+                self.encode(canvas.pixels(), size)?.draw(generator, size)
+            }
+            Given::Latent(latent) => latent.clone(),
+            Given::Picture(_) | Given::Nothing => Vec::new(),
         };
         let noise = first_noise(recipe, generator, (w, h, c));
         let beside = self.beside(canvas, mask.as_deref(), generator, size)?;
-        let sample = if canvas.is_some() && !fresh {
+        let sample = if !matches!(given, Given::Nothing) && !fresh {
             solver.add_noise(first, &clean, &noise)
         } else {
             let scale = solver.initial_scale();

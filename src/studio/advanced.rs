@@ -5,7 +5,7 @@ use super::icons::{self, Icon};
 use super::panel::left_label;
 use super::{App, widgets};
 use crate::pipeline::ModelInfo;
-use crate::recipe::{CFG_RANGE, ENLARGE_STRENGTH, FirstPass, Recipe, SIDE_RANGE, STEP_RANGE, Variation};
+use crate::recipe::{CFG_RANGE, ENLARGE_STRENGTH, FirstPass, Recipe, SIDE_RANGE, STEP_RANGE, Upscaler, Variation};
 use crate::sampler::SamplerKind;
 use crate::sampler::spacing::Spacing;
 use egui::{ComboBox, DragValue, Slider, Ui, vec2};
@@ -140,13 +140,14 @@ fn enlarge(ui: &mut Ui, form: &mut Form, info: &ModelInfo) {
     }
     let now = form.enlarge.map_or(1.0, |e| e.factors[0]);
     let strength = form.enlarge.map_or(ENLARGE_STRENGTH, |e| e.strength);
+    let upscaler = form.enlarge.map_or_else(Upscaler::default, |e| e.upscaler);
     let name = |factor: f32| if factor == 1.0 { "off".to_string() } else { format!("× {factor}") };
     row(ui, "Enlarge", |ui| {
         let menu = ComboBox::from_id_salt("enlarge").width(84.0).selected_text(name(now));
         let menu = menu.show_ui(ui, |ui| {
             for factor in FACTORS {
                 if ui.selectable_label(factor == now, name(factor)).clicked() {
-                    form.enlarge = (factor > 1.0).then_some(Enlarge { factors: [factor; 2], strength });
+                    form.enlarge = (factor > 1.0).then_some(Enlarge { factors: [factor; 2], strength, upscaler });
                 }
             }
         });
@@ -163,6 +164,19 @@ fn enlarge(ui: &mut Ui, form: &mut Form, info: &ModelInfo) {
     if let Some(value) = slider(ui, "Rework", help, |v| Slider::new(v, 0.0..=1.0).fixed_decimals(2), strength) {
         enlarge.strength = value;
     }
+    row(ui, "Upscaler", |ui| {
+        let menu = ComboBox::from_id_salt("upscaler").width(ui.available_width()).selected_text(upscaler.label());
+        let menu = menu.show_ui(ui, |ui| {
+            for kind in Upscaler::ALL {
+                if ui.selectable_label(kind == upscaler, kind.label()).clicked() {
+                    enlarge.upscaler = kind;
+                }
+            }
+        });
+        let help = "What is enlarged: the first picture's pixels, or its latent, which is quicker and softer and wants a rework \
+                    of half or more.";
+        menu.response.on_hover_text(help).accessible_name("Upscaler");
+    });
 }
 
 /// A second seed, and how far the first noise is turned towards it.
@@ -213,8 +227,9 @@ pub fn rare_facts(recipe: &Recipe) -> Vec<(&'static str, String)> {
         facts.push(("Sub-seed", format!("{}, by {:.2}", variation.subseed, variation.strength)));
     }
     if let Some(first) = &recipe.first_pass {
-        let FirstPass { width, height, denoising_strength } = first;
-        facts.push(("Enlarged from", format!("{width} × {height}, by {denoising_strength:.2}")));
+        let FirstPass { width, height, denoising_strength, upscaler } = first;
+        let how = if upscaler.is_default() { String::new() } else { format!(", {}", upscaler.label()) };
+        facts.push(("Enlarged from", format!("{width} × {height}, by {denoising_strength:.2}{how}")));
     }
     if recipe.seamless {
         facts.push(("Edges", "seamless".into()));

@@ -5,7 +5,7 @@ use crate::pipeline::extras::FAMILY;
 use crate::pipeline::styles::{self, Style};
 use crate::recipe::{
     AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, ENLARGE_RANGE, FirstPass, MaskRef, Outpaint, Recipe, SIDE_RANGE,
-    STEP_RANGE, SourceRef, Variation,
+    STEP_RANGE, SourceRef, Upscaler, Variation,
 };
 use crate::sampler::SamplerKind;
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,9 @@ pub struct Enlarge {
     pub factors: [f32; 2],
     /// How far it goes from the first, 0..=1.
     pub strength: f32,
+    /// How the first is enlarged.
+    #[serde(default)]
+    pub upscaler: Upscaler,
 }
 
 impl Default for Form {
@@ -142,6 +145,7 @@ impl Form {
             width: first[0],
             height: first[1],
             denoising_strength: e.strength,
+            upscaler: e.upscaler,
         });
         let mut recipe = Recipe {
             model: defaults.model.clone(),
@@ -245,6 +249,7 @@ impl Form {
                 recipe.height as f32 / first.height.max(1) as f32,
             ],
             strength: first.denoising_strength,
+            upscaler: first.upscaler,
         });
         self.seamless = recipe.seamless;
         self.clip_skip = Some(recipe.clip_skip).filter(|v| unless(defaults.is_some_and(|d| d.clip_skip == *v)));
@@ -383,7 +388,8 @@ mod tests {
         other.reset();
         assert_eq!((other.recipe(&info()).clip_skip, other.differs()), (1, false));
 
-        let first_pass = Some(FirstPass { width: 256, height: 192, denoising_strength: 0.4 });
+        let first_pass =
+            Some(FirstPass { width: 256, height: 192, denoising_strength: 0.4, upscaler: Upscaler::LatentBicubic });
         let twice = Recipe { width: 512, height: 320, first_pass, source: None, mask: None, outpaint: None, ..whole };
         other.load(&twice, Some(&info()));
         assert_eq!(other.recipe(&info()), twice);

@@ -7,7 +7,7 @@ use crate::corpus::rng::Rng;
 use crate::corpus::{Painter, Sample, SceneDescription};
 use crate::kernels::on_cpu;
 use crate::model::autoencoder_kl::AutoencoderKl;
-use crate::pipeline::extras::PreviewProjection;
+use crate::pipeline::LeastSquares;
 use crate::{Error, Result};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
@@ -115,31 +115,15 @@ pub fn statistics(model: &AutoencoderKl, painter: &Painter, device: &Device) -> 
     let (scale, shift) = ((1.0 / variance.sqrt().max(1e-6)) as f32, mean as f32);
 
     // Least squares from scaled latents to the mean colour of their 16x16 pixels.
-    let n = ember::LATENT_CHANNELS + 1;
-    let (mut normal, mut right) = (vec![vec![0.0f64; n]; n], vec![[0.0f64; 3]; n]);
+    let mut fit = LeastSquares::new(ember::LATENT_CHANNELS);
     for (i, item) in items.iter().enumerate() {
         let rgb = painter.paint(first + i as u64, ember::SIDE).rgb;
-        let colours = block_means(&rgb);
-        for (pixel, colour) in item.latent.chunks_exact(ember::LATENT_CHANNELS).zip(&colours) {
-            let mut row: Vec<f64> = pixel.iter().map(|v| f64::from((v.to_f32() - shift) * scale)).collect();
-            row.push(1.0);
-            for a in 0..n {
-                for b in 0..n {
-                    normal[a][b] += row[a] * row[b];
-                }
-                for k in 0..3 {
-                    right[a][k] += row[a] * colour[k];
-                }
-            }
+        for (pixel, colour) in item.latent.chunks_exact(ember::LATENT_CHANNELS).zip(&block_means(&rgb)) {
+            let row: Vec<f64> = pixel.iter().map(|v| f64::from((v.to_f32() - shift) * scale)).collect();
+            fit.add(&row, colour);
         }
     }
-    for (i, row) in normal.iter_mut().enumerate() {
-        row[i] += 1e-3;
-    }
-    let solution = solve(normal, right);
-    let matrix = solution[..n - 1].iter().map(|row| row.map(|v| v as f32)).collect();
-    let bias = solution[n - 1].map(|v| v as f32);
-    Ok(LatentStatistics { scaling_factor: scale, shift_factor: shift, preview: PreviewProjection { matrix, bias } })
+    Ok(LatentStatistics { scaling_factor: scale, shift_factor: shift, preview: fit.solve() })
 }
 
 /// Mean colour of each 16x16 pixels, -1..=1.
@@ -155,46 +139,10 @@ fn block_means(rgb: &[u8]) -> Vec<[f64; 3]> {
     means
 }
 
-/// Gaussian elimination with pivots.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<[f64; 3]>) -> Vec<[f64; 3]> {
-    let n = a.len();
-    for column in 0..n {
-        let pivot = (column..n).max_by(|i, j| a[*i][column].abs().total_cmp(&a[*j][column].abs())).unwrap_or(column);
-        a.swap(column, pivot);
-        b.swap(column, pivot);
-        let divisor = a[column][column];
-        if divisor.abs() < 1e-12 {
-            continue;
-        }
-        for row in 0..n {
-            if row == column {
-                continue;
-            }
-            let factor = a[row][column] / divisor;
-            for k in column..n {
-                a[row][k] -= factor * a[column][k];
-            }
-            for k in 0..3 {
-                b[row][k] -= factor * b[column][k];
-            }
-        }
-    }
-    (0..n).map(|i| b[i].map(|v| if a[i][i].abs() < 1e-12 { 0.0 } else { v / a[i][i] })).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn elimination_solves() {
-        let a = vec![vec![0.0, 2.0, 1.0], vec![1.0, 1.0, 0.0], vec![3.0, 0.0, -1.0]];
-        let x = [[1.0, 0.5, -2.0], [2.0, 0.0, 1.0], [-1.0, 3.0, 0.25]];
-        let b = a.iter().map(|row| std::array::from_fn(|k| (0..3).map(|j| row[j] * x[j][k]).sum())).collect();
-        for (ours, truth) in solve(a, b).iter().flatten().zip(x.iter().flatten()) {
-            assert!((ours - truth).abs() < 1e-9, "{ours} {truth}");
-        }
-    }
+    use crate::pipeline::extras::PreviewProjection;
 
     #[test]
     fn a_coarse_latent_holds_the_means_of_its_cells() {

@@ -49,6 +49,9 @@ impl Compute {
             let adapted = pipeline.adapted(&first.adapters)?;
             adapted.notices.into_iter().for_each(|message| self.out.say(Event::Notice { message }));
         }
+        // Once a model; later calls have nothing to say. A device that fails here fails again with the picture, which has a way on.
+        let said = guarded("Preparing the previews", || Ok(pipeline.prepare_looks())).unwrap_or_default();
+        said.into_iter().for_each(|message| self.out.say(Event::Notice { message }));
         self.out.say(Event::Started { job: job.job, pictures: asked.len() as u32 });
         job.work.set_model(&model);
         let job = &*job;
@@ -90,7 +93,7 @@ impl Compute {
                 picture: index as u32,
                 step: report.step,
                 steps: report.steps,
-                preview: report.preview.map(Arc::new),
+                preview: report.preview().map(Arc::new),
                 seconds_left: self.pace.seconds_left(plan, index, report.step),
                 progress: plan.progress(index, report.step),
             });

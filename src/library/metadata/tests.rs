@@ -1,7 +1,7 @@
 //! Proof of the metadata: a trip there and back, texts of other tools, and bytes that mean no good.
 
 use super::*;
-use crate::recipe::{AdapterRef, MaskRef, ModelRef, Outpaint, SourceRef, Variation};
+use crate::recipe::{AdapterRef, FirstPass, MaskRef, ModelRef, Outpaint, SourceRef, Upscaler, Variation};
 use image::ImageEncoder;
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -46,20 +46,38 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_fields_high_resolution_fix_is_a_first_pass() {
-    let first_pass = Some(crate::recipe::FirstPass { width: 320, height: 192, denoising_strength: 0.45 });
+    let first_pass =
+        Some(FirstPass { width: 320, height: 192, denoising_strength: 0.45, upscaler: Upscaler::LatentNearest });
     let twice =
         Recipe { width: 640, height: 384, first_pass, source: None, mask: None, outpaint: None, ..full_recipe() };
-    let text = crate::library::parameters::write(&twice);
+    let text = parameters::write(&twice);
     assert!(text.contains("Size: 320x192") && text.contains("Hires resize: 640x384"), "{text}");
     assert!(text.contains("Tiling: True") && text.contains("Denoising strength: 0.45"), "{text}");
-    let found = crate::library::parameters::read(&text, None).unwrap();
+    let found = parameters::read(&text, None).unwrap();
     assert_eq!((found.width, found.height, found.first_pass, found.seamless), (640, 384, first_pass, true));
     // As AUTOMATIC1111 writes a factor.
     let theirs = "a fox\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x768, Denoising strength: 0.7, \
                   Hires upscale: 1.5, Hires upscaler: Latent";
-    let found = crate::library::parameters::read(theirs, None).unwrap();
-    let first = found.first_pass.map(|f| (f.width, f.height, f.denoising_strength));
-    assert_eq!((found.width, found.height, first), (768, 1152, Some((512, 768, 0.7))));
+    let found = parameters::read(theirs, None).unwrap();
+    let first = found.first_pass.map(|f| (f.width, f.height, f.denoising_strength, f.upscaler));
+    assert_eq!((found.width, found.height, first), (768, 1152, Some((512, 768, 0.7, Upscaler::LatentBilinear))));
+    for upscaler in Upscaler::ALL {
+        let first_pass = first_pass.map(|f| FirstPass { upscaler, ..f });
+        let text = parameters::write(&Recipe { first_pass, ..twice.clone() });
+        assert!(text.contains(&format!("Hires upscaler: {}", upscaler.label())), "{text}");
+        assert_eq!(parameters::read(&text, None).unwrap().first_pass, first_pass);
+    }
+    for (label, upscaler) in [
+        ("R-ESRGAN 4x+", Upscaler::Lanczos),
+        ("Latent (bicubic antialiased)", Upscaler::LatentBicubic),
+        ("Latent (nearest-exact)", Upscaler::LatentNearest),
+    ] {
+        assert_eq!(Upscaler::from_label(label), upscaler);
+    }
+    // What nobody has to say is not written, so that pictures of before keep their bytes.
+    let plain = Recipe { first_pass: first_pass.map(|f| FirstPass { upscaler: Upscaler::Lanczos, ..f }), ..twice };
+    let json = plain.to_json().unwrap();
+    assert!(!json.contains("upscaler") && Recipe::from_json(&json).unwrap() == plain, "{json}");
 }
 
 #[test]

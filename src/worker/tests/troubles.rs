@@ -40,6 +40,27 @@ fn a_panic_ends_a_job_and_nothing_else() {
 }
 
 #[test]
+fn a_damaged_decoder_for_previews_is_said_once_and_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    copy(&tiny(), &model);
+    std::fs::write(folder.path().join("taesd_decoder.safetensors"), b"half of it").unwrap();
+    let bench = Bench::start(&model, "library");
+    bench.until(|e| matches!(e, Event::ModelReady { .. }));
+    let mut said = 0;
+    for job in 1..3 {
+        bench.generate(job, &[recipe("a fox", 1, 2)]);
+        let events = bench.until(|e| is_end(e, job));
+        let notice =
+            |e: &&Event| matches!(e, Event::Notice { message } if message.contains("taesd_decoder.safetensors"));
+        said += events.iter().filter(notice).count();
+        assert!(events.iter().any(|e| matches!(e, Event::Step { preview: Some(_), .. })), "{events:?}");
+        assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    }
+    assert_eq!(said, 1);
+}
+
+#[test]
 fn a_model_that_cannot_be_loaded_is_said_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let damaged = folder.path().join("damaged");
