@@ -3,9 +3,11 @@
 use super::output::{Output, duration};
 use kiln::pipeline::Pipeline;
 use kiln::pipeline::device::DeviceChoice;
+use kiln::tuning::finetune::card::source;
 use kiln::tuning::finetune::gather::check_folder;
 use kiln::tuning::finetune::settings::BETA;
 use kiln::tuning::finetune::{Event, Lessons, LossKind, Options, Outcome, Preference, Settings, run as teach};
+use kiln::tuning::lesson::Lesson;
 use kiln::tuning::optimizer::OptimizerKind;
 use kiln::worker::lessons;
 use kiln::{Error, Result};
@@ -64,7 +66,7 @@ pub struct Args {
     /// Weight decay of the adapter's matrices.
     #[arg(long, value_name = "X")]
     weight_decay: Option<f32>,
-    /// Share of the pictures held out to measure by.
+    /// Share of the pictures held out: some to choose the best step by, others to prove by.
     #[arg(long, value_name = "X")]
     held_out: Option<f32>,
     /// End after so many checks without a better one; 0 never.
@@ -157,15 +159,15 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
     match (rated, args.images.clone()) {
         (Some(mut rated), _) => {
-            let drawn = args.out.with_extension("imagined");
+            let drawn = Lesson::imagined_of(&args.out);
             let imagined = rated.imagine(&pipeline, args.imagined, &drawn, &mut |done, of| {
                 output.progress(&format!("Imagining picture {} of {of}", done + 1));
                 !super::cancelled()
             });
             let choices = std::mem::take(&mut rated.choices);
             let taught = imagined.and_then(|()| lesson(&args, &pipeline, Lessons::Choices(choices), output));
-            // Only a way to the adapter; drawn anew where they are needed again.
-            rated.forget_imagined(&drawn);
+            // Only a way to the adapter.
+            Lesson::forget_imagined(&args.out);
             taught
         }
         (None, Some(images)) => lesson(&args, &pipeline, Lessons::Pictures(images), output),
@@ -204,7 +206,8 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
         Event::Prepared {
             learnt,
             held_out,
-            choices: (taught, asked),
+            proof,
+            choices: [taught, asked, proving],
             left_out,
             notices,
             layers: (layers, weights),
@@ -216,14 +219,16 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
                 output.notice(&format!("… and {} more files.", left_out.len() - NAMED));
             }
             notices.iter().for_each(|notice| output.notice(notice));
-            let what = match taught {
-                0 => format!("{learnt} pictures, {held_out} held out"),
-                _ => format!("{taught} choices between {learnt} pictures, {asked} held out"),
-            };
-            output.notice(&format!("Learning from {what}; {layers} layers, {weights} weights."));
+            let (choices, checks, proves) =
+                if *taught > 0 { (Some(*taught), asked, proving) } else { (None, held_out, proof) };
+            let what = source(*learnt, choices);
+            output.notice(&format!(
+                "Learning from {what}; {checks} held out to choose the best step, {proves} to prove; {layers} layers, {weights} \
+                 weights."
+            ));
             output.event(&json!({
-                "event": "prepared", "learnt": learnt, "held_out": held_out, "choices": taught,
-                "held_out_choices": asked, "left_out": left_out, "layers": layers,
+                "event": "prepared", "learnt": learnt, "held_out": held_out, "proof": proof,
+                "choices": taught, "held_out_choices": asked, "proof_choices": proving, "left_out": left_out, "layers": layers,
                 "weights": weights,
             }))
         }
@@ -243,6 +248,10 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
             output.event(&json!({
                 "event": "found", "learning_rate": s.learning_rate, "rank": s.rank, "weight_decay": s.weight_decay,
             }))
+        }
+        Event::Proving => {
+            output.progress("Asking about what was kept apart, before and after");
+            output.event(&json!({"event": "proving"}))
         }
         Event::Base { held_out } => output.event(&json!({"event": "base", "held_out_loss": held_out})),
         Event::Step { step, of, loss, seconds_left } => {
@@ -278,7 +287,11 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
             (false, true) => "Ended early: nothing became better. ",
             _ => "",
         };
-        let proof = evidence.map_or("No pictures were held out, so nothing proves a gain.".into(), |e| e.sentence());
+        let proof = match evidence {
+            Some(evidence) => evidence.sentence(),
+            None if outcome.stopped => "What it gained is asked at the end.".into(),
+            None => "Nothing was held out, so nothing proves a gain.".into(),
+        };
         format!(
             "{how}{} steps in {}; the adapter of step {} is in {}. {proof}",
             outcome.steps,

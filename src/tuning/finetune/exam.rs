@@ -1,7 +1,7 @@
 //! The same questions before and after: held-out pictures, or held-out choices between two, at fixed noise.
 
 use super::choices::Pair;
-use super::dataset::{Dataset, Example};
+use super::dataset::Example;
 use super::losses::{Part, errors, preference_losses};
 use super::objective::Objective;
 use super::settings::LARGE;
@@ -11,8 +11,10 @@ use crate::sampler::noise::TorchGenerator;
 use crate::{Error, Result};
 use burn::tensor::Tensor;
 
-/// Questions about one picture, at even noise levels.
-const DRAWS: usize = 8;
+/// Questions about one picture at every check, at even noise levels.
+pub const CHECK: usize = 8;
+/// Questions about one picture at the end, where they are asked only twice: before and after.
+pub const PROOF: usize = 32;
 /// Most questions in all: for small checkpoints, for large ones.
 const MOST: [usize; 2] = [256, 16];
 /// Pictures that are asked about at once.
@@ -35,14 +37,14 @@ pub struct Exam {
 }
 
 impl Exam {
-    /// `seed` decides the noise. Without held-out pictures it asks nothing.
+    /// `seed` decides the noise; up to `draws` questions about each picture. Without pictures it asks nothing.
     ///
     /// # Errors
     /// When a caption cannot be encoded.
-    pub fn new(examples: &[Example], pipeline: &Pipeline, seed: u64) -> Result<Self> {
+    pub fn new(examples: &[Example], pipeline: &Pipeline, seed: u64, draws: usize) -> Result<Self> {
         let objective = Objective::new(pipeline.schedule());
         let most = MOST[usize::from(pipeline.info().parameters > LARGE)];
-        let draws = (most / examples.len().max(1)).clamp(1, DRAWS);
+        let draws = (most / examples.len().max(1)).clamp(1, draws);
         let channels = pipeline.latent_channels();
         let mut parts = Vec::new();
         for (i, example) in examples.iter().enumerate() {
@@ -64,17 +66,25 @@ impl Exam {
         Ok(Self { parts, objective, rivals: None, draws })
     }
 
-    /// About choices: each is one question, whose answer is the loss of Diffusion-DPO over fixed noise levels.
+    /// About choices among examples: each is one question, whose answer is the loss of Diffusion-DPO of strictness `beta` over up
+    /// to `draws` fixed noise levels.
     ///
     /// # Errors
     /// When a prompt cannot be encoded, or the checkpoint gives no answer.
-    pub fn of_choices(data: &Dataset, beta: f32, pipeline: &Pipeline, seed: u64) -> Result<Self> {
+    pub fn of_choices(
+        examples: &[Example],
+        pairs: &[Pair],
+        beta: f32,
+        pipeline: &Pipeline,
+        seed: u64,
+        draws: usize,
+    ) -> Result<Self> {
         let objective = Objective::new(pipeline.schedule());
         let most = MOST[usize::from(pipeline.info().parameters > LARGE)];
-        let draws = (most / data.held_out_pairs.len().max(1) / 2).clamp(1, DRAWS);
+        let draws = (most / pairs.len().max(1) / 2).clamp(1, draws);
         let mut parts = Vec::new();
-        for (i, Pair { winner, loser, .. }) in data.held_out_pairs.iter().enumerate() {
-            let (winner, loser) = (&data.held_out[*winner], &data.held_out[*loser]);
+        for (i, Pair { winner, loser, .. }) in pairs.iter().enumerate() {
+            let (winner, loser) = (&examples[*winner], &examples[*loser]);
             let (w, h) = winner.size;
             let clean: Vec<Vec<f32>> = [winner, loser].iter().map(|e| e.latent(0).repeat(draws)).collect();
             let words = |e: &Example| Ok::<_, Error>(pipeline.words_of(&[&e.caption])?.repeat_dim(0, draws));

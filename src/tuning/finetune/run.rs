@@ -1,9 +1,9 @@
-//! The loop: batches, steps, checks on held-out pictures, and the adapter of the best check.
+//! The loop: batches, steps, checks on held-out pictures, the adapter of the best check, and what others that were kept apart prove.
 
 use super::card::{Card, Evidence, NOTE, Outcome, Point};
 use super::choices::{self, Choices, Pair, rewards};
 use super::dataset::{Dataset, Example, Preparing, prepare};
-use super::exam::{Exam, mean};
+use super::exam::{CHECK, Exam, PROOF, mean};
 use super::gather::LeftOut;
 use super::losses::{Loss, Part};
 use super::objective::Objective;
@@ -14,8 +14,9 @@ use super::student::Student;
 use crate::corpus::rng::Rng;
 use crate::kernels::cpu::half::HalfProducts;
 use crate::model::Init;
+use crate::model::lora::merge::merge;
 use crate::model::lora::trainable::{Target, frozen, reread, targets};
-use crate::model::lora::{Adapter, Trained, save};
+use crate::model::lora::{Adapter, Part as Network, Trained, save};
 use crate::model::unet::Unet;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
@@ -78,10 +79,12 @@ pub enum Event {
     Prepared {
         /// Pictures learnt from.
         learnt: usize,
-        /// Pictures held out.
+        /// Pictures that choose the best check.
         held_out: usize,
-        /// Choices learnt from and held out; none where pictures teach by themselves.
-        choices: (usize, usize),
+        /// Pictures that are kept apart to prove.
+        proof: usize,
+        /// Choices learnt from, those that choose the best check, those that prove; none where pictures teach by themselves.
+        choices: [usize; 3],
         /// Files that are not used, and why.
         left_out: Vec<LeftOut>,
         /// What the person should know.
@@ -116,6 +119,8 @@ pub enum Event {
         /// Whether it is the best so far.
         best: bool,
     },
+    /// What was kept apart is asked about, before and after.
+    Proving,
 }
 
 /// Teaches a checkpoint a LoRA and writes it; `observe` hears how it goes, an error of it ends the run.
@@ -143,12 +148,48 @@ pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event
     };
     let data = Arc::new(data);
     if !options.search {
-        return Run::begin(pipeline, options, data, observe)?.go(began, observe);
+        return whole(pipeline, options, data, began, observe);
     }
     let settings = search(pipeline, options, &data, observe)?;
     observe(Event::Found(Box::new(settings.clone())))?;
     let found = Options { settings, search: false, ..options.clone() };
-    Run::begin(pipeline, &found, data, observe)?.go(began, observe)
+    whole(pipeline, &found, data, began, observe)
+}
+
+/// All steps, then the proof.
+fn whole(
+    pipeline: &Pipeline,
+    options: &Options,
+    data: Arc<Dataset>,
+    began: Instant,
+    observe: &mut dyn FnMut(Event) -> Result<()>,
+) -> Result<Outcome> {
+    let mut run = Run::begin(pipeline, options, data, observe)?;
+    let mut outcome = run.go(began, observe)?;
+    if !outcome.stopped {
+        match run.prove(observe) {
+            Ok(evidence) => outcome.card = run.write(evidence)?,
+            // All steps are done: going on asks again.
+            Err(error) if error.kind == ErrorKind::Cancelled => outcome.stopped = true,
+            Err(error) => return Err(error),
+        }
+    }
+    outcome.seconds = began.elapsed().as_secs_f32();
+    Ok(outcome)
+}
+
+/// Questions about pictures, or about choices among them.
+fn exam(
+    pipeline: &Pipeline,
+    settings: &Settings,
+    (examples, pairs): (&[Example], &[Pair]),
+    seed: u64,
+    draws: usize,
+) -> Result<Exam> {
+    match settings.preference {
+        Some(preference) => Exam::of_choices(examples, pairs, preference.beta(), pipeline, seed, draws),
+        None => Exam::new(examples, pipeline, seed, draws),
+    }
 }
 
 /// Whether a listener wants the run to end.
@@ -199,15 +240,13 @@ impl<'a> Run<'a> {
         observe(Event::Prepared {
             learnt: data.learnt.len(),
             held_out: data.held_out.len(),
-            choices: (data.pairs.len(), data.held_out_pairs.len()),
+            proof: data.proof.len(),
+            choices: [data.pairs.len(), data.held_out_pairs.len(), data.proof_pairs.len()],
             left_out: data.left_out.clone(),
             notices: data.notices.clone(),
             layers: (targets.len(), student.lora.num_params()),
         })?;
-        let exam = match settings.preference {
-            Some(preference) => Exam::of_choices(&data, preference.beta(), pipeline, settings.seed)?,
-            None => Exam::new(&data.held_out, pipeline, settings.seed)?,
-        };
+        let exam = exam(pipeline, settings, (&data.held_out, &data.held_out_pairs), settings.seed, CHECK)?;
         let mut course = Course {
             base_hash: pipeline.info().hash.clone(),
             data_hash: data.hash.clone(),
@@ -239,7 +278,8 @@ impl<'a> Run<'a> {
         Ok(Self { pipeline, options, data, targets, exam, course, optimizer, student, kept })
     }
 
-    pub(super) fn go(mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
+    /// Takes all steps; the card that is written has no evidence yet.
+    pub(super) fn go(&mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
         let options = self.options;
         let settings = &options.settings;
         let unet = frozen(self.pipeline.unet());
@@ -315,7 +355,7 @@ impl<'a> Run<'a> {
         if stopped || self.kept.is_none() {
             self.save_state()?;
         }
-        let card = self.write()?;
+        let card = self.write(None)?;
         Ok(Outcome { card, steps: self.optimizer.steps(), stopped, early, seconds: began.elapsed().as_secs_f32() })
     }
 
@@ -364,15 +404,41 @@ impl<'a> Run<'a> {
         self.course.waited = if best { 0 } else { self.course.waited + 1 };
         if best {
             self.kept = Some(averaged.trained(&self.targets));
-            self.write()?;
+            self.write(None)?;
         }
         observe(Event::Checked { point, best })?;
         let patience = self.options.settings.patience;
         Ok(patience > 0 && self.course.waited >= patience)
     }
 
+    /// What those that were kept apart say of the adapter as it lies in its file; where there are too few of them, what those say
+    /// that chose it. Nobody looks at them before, and nothing is chosen by them.
+    fn prove(&self, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Option<Evidence>> {
+        let (options, data) = (self.options, &self.data);
+        let of_choices = options.settings.preference.is_some();
+        let evidence = |base: &[f32], tuned: &[f32], draws: usize| match of_choices {
+            true => Evidence::of_choices(base, tuned),
+            false => Evidence::of(base, tuned, draws),
+        };
+        if data.proof.is_empty() {
+            let best = self.course.best.as_ref();
+            let found = best.and_then(|(_, errors)| evidence(&self.course.base, errors, self.exam.draws));
+            return Ok(found.map(Evidence::by_what_chose));
+        }
+        observe(Event::Proving)?;
+        // Other noise than at the checks.
+        let seed = options.settings.seed ^ 0x9700f;
+        let exam = exam(self.pipeline, &options.settings, (&data.proof, &data.proof_pairs), seed, PROOF)?;
+        let adapter = Adapter::open(&options.out)?;
+        let (taught, _) = merge(self.pipeline.unet(), Network::Unet, &[(&adapter, 1.0)], &|_| Vec::new())?;
+        let mut stop = || (options.stop)() || observe(Event::Between).is_err();
+        let base = exam.sit(self.pipeline.unet(), self.pipeline, &mut stop)?;
+        let tuned = exam.sit(&taught, self.pipeline, &mut stop)?;
+        Ok(evidence(&base, &tuned, exam.draws))
+    }
+
     /// Writes the adapter that was kept, or the present one, with its card.
-    fn write(&self) -> Result<Card> {
+    fn write(&self, evidence: Option<Evidence>) -> Result<Card> {
         let present = || self.optimizer.averaged(self.student.clone()).valid().lora.trained(&self.targets);
         let layers = self.kept.clone().unwrap_or_else(present);
         let info = self.pipeline.info();
@@ -382,7 +448,6 @@ impl<'a> Run<'a> {
         captions.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         captions.truncate(NAMED);
         let best = self.course.best.as_ref();
-        let evidence = if self.options.settings.preference.is_some() { Evidence::of_choices } else { Evidence::of };
         let last = self.course.curve.last().map_or(self.optimizer.steps(), |p| p.step);
         let card = Card {
             kiln: env!("CARGO_PKG_VERSION").into(),
@@ -390,13 +455,17 @@ impl<'a> Run<'a> {
             base_hash: info.hash.clone(),
             data_hash: self.data.hash.clone(),
             learnt: self.data.learnt.len(),
-            held_out: self.data.held_out.len(),
-            choices: self.options.settings.preference.map(|_| (self.data.pairs.len(), self.data.held_out_pairs.len())),
+            held_out: self.data.held_out.len() + self.data.proof.len(),
+            choices: self
+                .options
+                .settings
+                .preference
+                .map(|_| (self.data.pairs.len(), self.data.held_out_pairs.len() + self.data.proof_pairs.len())),
             captions,
             settings: self.options.settings.clone(),
             step: best.map_or(last, |(step, _)| *step),
             curve: self.course.curve.clone(),
-            evidence: best.and_then(|(_, errors)| evidence(&self.course.base, errors)),
+            evidence,
         };
         let text = serde_json::to_string(&card)
             .map_err(|e| Error::failed(format!("The training card could not be written down: {e}.")))?;

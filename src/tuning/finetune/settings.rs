@@ -77,7 +77,7 @@ pub struct Settings {
     pub ema: f32,
     /// Share of the examples whose caption is left out, so that guidance goes on working; 0..=1.
     pub caption_dropout: f32,
-    /// Share of the pictures that are held out; 0.1..=0.2 makes sense.
+    /// Share of the pictures that are held out, to choose the best check by and to prove by; 0.1..=0.2 makes sense.
     pub held_out: f32,
     /// Checks without a better result after which training ends; 0 never.
     pub patience: u32,
@@ -118,7 +118,7 @@ impl Settings {
             clip_norm: 1.0,
             ema: 0.99,
             caption_dropout: 0.1,
-            held_out: 0.15,
+            held_out: 0.2,
             patience: 8,
             flip: true,
             jitter: 0.0,

@@ -2,7 +2,7 @@
 
 use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
 use super::card::{Card, NOTE};
-use super::exam::{Exam, mean};
+use super::exam::{CHECK, Exam, PROOF, mean};
 use super::gather::{Duplicates, decode, gather};
 use super::losses::{Loss, Part};
 use super::*;
@@ -86,7 +86,7 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         let weights = Weights::open(&out).unwrap();
         let card: Card = serde_json::from_str(weights.note(NOTE).unwrap()).unwrap();
         assert_eq!(card, outcome.card);
-        assert_eq!((card.learnt, card.held_out), (7, 1));
+        assert_eq!((card.learnt, card.held_out, evidence.asked, evidence.apart), (6, 2, 1, true));
 
         // What was written is what was measured.
         let adapter = Adapter::open(&out).unwrap();
@@ -95,7 +95,15 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
                 .unwrap();
         assert_eq!(found.len(), targets(pipeline.unet()).len());
         let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
-        let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed).unwrap();
+        let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed, CHECK).unwrap();
+        let again = mean(&exam.sit(&merged, &pipeline, &mut || false).unwrap());
+        let best = card.best().unwrap();
+        assert!((again - best).abs() < 1e-4 * best, "{again} {card:?}");
+        let paths = |part: &[dataset::Example]| part.iter().map(|e| e.path.clone()).collect::<Vec<_>>();
+        let (checks, proves) = (paths(&data.held_out), paths(&data.proof));
+        assert!(proves.iter().all(|p| !checks.contains(p) && !paths(&data.learnt).contains(p)), "{proves:?}");
+        // Of what proves, nothing was chosen: only another measurement gives the same number.
+        let exam = Exam::new(&data.proof, &pipeline, wanted.settings.seed ^ 0x9700f, PROOF).unwrap();
         let again = mean(&exam.sit(&merged, &pipeline, &mut || false).unwrap());
         assert!((again - evidence.tuned).abs() < 1e-4 * evidence.tuned, "{again} {evidence:?}");
     }
@@ -219,7 +227,8 @@ fn what_was_preferred_becomes_likelier_than_what_was_not() {
         wanted.settings.learning_rate = 5e-3;
         let outcome = quiet(&pipeline, &wanted).unwrap();
         let evidence = outcome.card.evidence.unwrap();
-        assert_eq!(outcome.card.choices, Some((10, 2)), "{preference:?}");
+        assert_eq!(outcome.card.choices, Some((9, 3)), "{preference:?}");
+        assert!(evidence.apart && evidence.asked == 2, "one chose the step, two prove: {evidence:?}");
         assert!((evidence.base - std::f32::consts::LN_2).abs() < 1e-4, "{evidence:?}");
         if preference == Preference::Reward {
             // Plain pictures are easier and become likelier, too: no gain, and it says so.
@@ -269,7 +278,7 @@ fn choices_that_cannot_be_learnt_from_are_said() {
     std::fs::write(&given[0].loser.path, b"no picture").unwrap();
     picture(1, 128, 64).save(&given[1].winner.path).unwrap();
     wanted.lessons = Lessons::Choices(Choices { learnt: given.clone(), ..Choices::default() });
-    let mut told = (Vec::new(), Vec::new(), (0, 0));
+    let mut told = (Vec::new(), Vec::new(), [0; 3]);
     run(&pipeline, &wanted, &mut |event| {
         if let Event::Prepared { left_out, notices, choices, .. } = event {
             told = (left_out, notices, choices);
@@ -277,7 +286,7 @@ fn choices_that_cannot_be_learnt_from_are_said() {
         Ok(())
     })
     .unwrap();
-    assert_eq!((told.0.len(), told.2), (1, (1, 0)));
+    assert_eq!((told.0.len(), told.2), (1, [1, 0, 0]));
     assert!(told.1[0].starts_with("1 choices are between pictures of different shapes"), "{:?}", told.1);
     assert!(told.1[1].contains("no proof"), "{:?}", told.1);
     given.truncate(1);
@@ -420,6 +429,13 @@ fn unusable_folders_are_sentences() {
     fill(&images, 1);
     let outcome = quiet(&pipeline, &wanted).unwrap();
     assert!(outcome.card.evidence.is_none() && out.is_file());
+    // Five hold one out, which chooses the step and therefore proves nothing.
+    fill(&images, 5);
+    let card =
+        quiet(&pipeline, &Options { settings: Settings { steps: 10, ..wanted.settings }, ..wanted }).unwrap().card;
+    let evidence = card.evidence.unwrap();
+    assert!(!evidence.apart && !evidence.is_gain && evidence.sentence().contains("no proof"), "{evidence:?}");
+    assert_eq!(Some(evidence.tuned), card.best());
 }
 
 #[test]
