@@ -166,6 +166,7 @@ fn what_cannot_be_learnt_from_is_a_sentence() {
     refused(&["--images", &images], 1, "holds no pictures");
     refused(&["--images", "no-such-folder"], 1, "no folder no-such-folder");
     refused(&["--images", &images, "--rank", "0"], 2, "rank 0");
+    refused(&["--images", &images, "--rank-dropout", "1"], 2, "ranks left out 1");
     refused(&["--images", &images, "--optimizer", "lion"], 2, "adamw, adam, sgd");
     refused(&["--ratings", "no-such-folder"], 1, "no library at no-such-folder");
     refused(&["--ratings", &images], 1, "holds no choice yet");

@@ -72,6 +72,10 @@ pub struct Args {
     /// End after so many checks without a better one; 0 never.
     #[arg(long, value_name = "N")]
     patience: Option<u32>,
+    /// Share of the adapter's ranks that each step leaves out, against learning by heart (kohya's rank_dropout; PEFT's
+    /// lora_dropout on the inputs has no place in an adapter that is put inside the weight).
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    rank_dropout: f32,
     /// Share of the examples that are shown without their caption.
     #[arg(long, value_name = "X")]
     caption_dropout: Option<f32>,
@@ -132,6 +136,7 @@ impl Args {
             weight_decay: self.weight_decay.unwrap_or(suited.weight_decay),
             held_out: self.held_out.unwrap_or(suited.held_out),
             patience: self.patience.unwrap_or(suited.patience),
+            rank_dropout: self.rank_dropout,
             caption_dropout: self.caption_dropout.unwrap_or(suited.caption_dropout),
             jitter: self.jitter.unwrap_or(suited.jitter),
             flip: !self.no_flip,

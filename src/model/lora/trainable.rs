@@ -10,7 +10,7 @@ use crate::model::Init;
 use crate::model::init::Draw;
 use crate::model::naming::Path as ModulePath;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 /// A layer that an adapter corrects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,22 @@ impl Lora {
         let down = targets.iter().map(|t| init.param([t.rows(), rank], Draw::Uniform(bound(t)))).collect();
         let up = targets.iter().map(|t| init.param([rank, t.outputs()], Draw::Constant(0.0))).collect();
         Self { down, up }
+    }
+
+    /// The same adapter with each rank of each layer left out where `chance` says so, which is to be with probability `share`
+    /// (0..1), and the others scaled by `1 / (1 - share)`: kohya's `rank_dropout` (kohya-ss, sd-scripts, `networks/lora.py`), with
+    /// one mask for all pictures of a batch. PEFT's `lora_dropout` leaves out inputs of `down` instead, another set for each
+    /// picture, which a sum inside the weight cannot do. Gradients go to this adapter's own matrices.
+    pub fn dropped(&self, share: f32, chance: &mut dyn FnMut() -> bool) -> Self {
+        let scale = 1.0 / (1.0 - share);
+        let mut masked = |param: &Param<Tensor<2>>| {
+            let (id, up, mapper) = param.clone().consume();
+            let rank = up.dims()[0];
+            let mask: Vec<f32> = (0..rank).map(|_| if chance() { 0.0 } else { scale }).collect();
+            let mask = Tensor::<2>::from_data(TensorData::new(mask, [rank, 1]), &up.device());
+            Param::from_mapped_value(id, up * mask, mapper)
+        };
+        Self { down: self.down.clone(), up: self.up.iter().map(&mut masked).collect() }
     }
 
     /// `base` with `W + down @ up` in every target. Where this adapter is on a device with gradients, `base` has to be

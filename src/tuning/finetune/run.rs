@@ -311,7 +311,8 @@ impl<'a> Run<'a> {
                 let parts: Vec<Part> = (0..shards.count())
                     .map(|_| picker.part(share, settings.caption_dropout, &mut rng))
                     .collect::<Result<_>>()?;
-                let (of_batch, more) = self.gradients(&mut shards, &unet, &loss, &parts)?;
+                let dice: Vec<u64> = parts.iter().map(|_| u64::from(rng.bits())).collect();
+                let (of_batch, more) = self.gradients(&mut shards, &unet, &loss, &parts, &dice)?;
                 value += of_batch / settings.accumulate as f32;
                 match &mut gradients {
                     None => gradients = Some(more),
@@ -369,11 +370,18 @@ impl<'a> Run<'a> {
         unet: &Unet,
         loss: &Loss,
         parts: &[Part],
+        dice: &[u64],
     ) -> Result<(f32, Gradients)> {
+        let dropout = self.options.settings.rank_dropout;
         // Only for the products of training: what is measured is measured in full precision.
         let _half = HalfProducts::allow();
         shards.gradients(&self.optimizer, |student, shard| {
-            let taught = student.lora.apply(unet, &self.targets);
+            let taught = if dropout > 0.0 {
+                let mut rng = Rng::new(dice[shard]);
+                student.lora.dropped(dropout, &mut || rng.chance(dropout)).apply(unet, &self.targets)
+            } else {
+                student.lora.apply(unet, &self.targets)
+            };
             loss.of(&taught, student.judge.as_ref(), &parts[shard])
         })
     }

@@ -75,6 +75,11 @@ pub struct Settings {
     pub clip_norm: f32,
     /// Decay of the moving average of the adapter, which is what is kept; 0..1.
     pub ema: f32,
+    /// Share of the adapter's ranks that each step leaves out, layer by layer (see [`Lora::dropped`]); 0..1.
+    ///
+    /// [`Lora::dropped`]: crate::model::lora::trainable::Lora::dropped
+    #[serde(default)]
+    pub rank_dropout: f32,
     /// Share of the examples whose caption is left out, so that guidance goes on working; 0..=1.
     pub caption_dropout: f32,
     /// Share of the pictures that are held out, to choose the best check by and to prove by; 0.1..=0.2 makes sense.
@@ -117,6 +122,7 @@ impl Settings {
             weight_decay: 0.01,
             clip_norm: 1.0,
             ema: 0.99,
+            rank_dropout: 0.0,
             caption_dropout: 0.1,
             held_out: 0.2,
             patience: 8,
@@ -159,6 +165,7 @@ impl Settings {
         within("batch", self.batch, 1..=256)?;
         within("number of batches a step", self.accumulate, 1..=1024)?;
         within("weight decay", self.weight_decay, 0.0..=1.0)?;
+        within("share of ranks left out", self.rank_dropout, 0.0..=0.9)?;
         within("share of captions left out", self.caption_dropout, 0.0..=1.0)?;
         if let Some(preference) = self.preference {
             within("beta", preference.beta(), 1.0..=1e6)?;
