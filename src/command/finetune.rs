@@ -6,7 +6,7 @@ use kiln::pipeline::device::DeviceChoice;
 use kiln::tuning::finetune::card::source;
 use kiln::tuning::finetune::gather::check_folder;
 use kiln::tuning::finetune::settings::BETA;
-use kiln::tuning::finetune::{Event, Lessons, LossKind, Options, Outcome, Preference, Settings, run as teach};
+use kiln::tuning::finetune::{Event, Lessons, LossKind, Options, Outcome, Preference, Settings, Taught, run as teach};
 use kiln::tuning::lesson::Lesson;
 use kiln::tuning::optimizer::OptimizerKind;
 use kiln::worker::lessons;
@@ -36,9 +36,18 @@ pub struct Args {
     /// Choices that the taste learnt from the ratings adds, each between the best and the worst of four new pictures; 0 adds none.
     #[arg(long, value_name = "N", requires = "ratings", default_value_t = 48, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     imagined: u64,
-    /// File for the adapter.
+    /// File for the adapter or the word; with --full the folder for the checkpoint.
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
+    /// Teach one new word instead of an adapter (textual inversion), as in "<my-fox>"; kiln generate takes its file by --embedding.
+    #[arg(long, value_name = "NAME", requires = "images", requires = "initial", conflicts_with_all = ["full", "search", "rank_dropout"])]
+    word: Option<String>,
+    /// A word of the model's own that the new one begins as.
+    #[arg(long, value_name = "WORD", requires = "word")]
+    initial: Option<String>,
+    /// Teach every weight of the denoiser of a small checkpoint, and write a whole checkpoint.
+    #[arg(long, conflicts_with_all = ["search", "rank_dropout"])]
+    full: bool,
     /// The checkpoint: ember, or the path of one.
     #[arg(long, value_name = "ember|PATH", default_value = "ember")]
     model: String,
@@ -109,7 +118,8 @@ pub struct Args {
 }
 
 impl Args {
-    fn settings(&self, parameters: u64) -> Settings {
+    /// For a checkpoint of so many weights, whose words' numbers have this spread.
+    fn settings(&self, parameters: u64, spread: f32) -> Settings {
         let optimizer = match self.optimizer.as_str() {
             "adam" => OptimizerKind::Adam,
             "sgd" => OptimizerKind::Sgd,
@@ -121,6 +131,11 @@ impl Args {
                 "reward" => Preference::Reward,
                 _ => Preference::Dpo { beta: self.beta.unwrap_or(BETA) },
             });
+        }
+        if let (Some(name), Some(initial)) = (&self.word, &self.initial) {
+            suited = suited.for_word(name, initial, spread);
+        } else if self.full {
+            suited = suited.for_full();
         }
         Settings {
             rank: self.rank,
@@ -150,10 +165,11 @@ impl Args {
 /// Runs the command.
 pub fn run(args: Args, output: &Output) -> Result<()> {
     // Before a model is loaded: what is out of range for every checkpoint.
-    args.settings(0).check()?;
+    let plain = args.settings(0, 1.0);
+    plain.check()?;
     let rated = match &args.ratings {
         // What is held out follows from the share and the seed, whatever the checkpoint.
-        Some(library) => Some(lessons::of(&super::open_library(library, false, output)?, &args.settings(0))?),
+        Some(library) => Some(lessons::of(&super::open_library(library, false, output)?, &plain)?),
         None => None,
     };
     if let Some(images) = &args.images {
@@ -185,7 +201,8 @@ fn lesson(args: &Args, pipeline: &Pipeline, lessons: Lessons, output: &Output) -
     let options = Options {
         lessons,
         out: args.out.clone(),
-        settings: args.settings(pipeline.info().parameters),
+        settings: args
+            .settings(pipeline.info().parameters, if args.word.is_some() { pipeline.word_spread()? } else { 1.0 }),
         search: args.search,
         resume: args.resume,
         write_captions: args.write_captions,
@@ -297,8 +314,13 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
             None if outcome.stopped => "What it gained is asked at the end.".into(),
             None => "Nothing was held out, so nothing proves a gain.".into(),
         };
+        let what = match &card.settings.taught {
+            Taught::Adapter => "adapter".to_string(),
+            Taught::Word { name, .. } => format!("word {name}"),
+            Taught::Full => "checkpoint".to_string(),
+        };
         format!(
-            "{how}{} steps in {}; the adapter of step {} is in {}. {proof}",
+            "{how}{} steps in {}; the {what} of step {} is in {}. {proof}",
             outcome.steps,
             duration(outcome.seconds.into()),
             card.step,

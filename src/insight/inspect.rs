@@ -276,6 +276,8 @@ fn family(names: &[&str]) -> String {
         "tiny autoencoder (diffusers keys)"
     } else if begins("encoder.") && begins("decoder.") {
         "autoencoder"
+    } else if names.len() == 1 || (names.len() == 2 && any("clip_l") && any("clip_g")) {
+        "textual inversion (a learnt word)"
     } else {
         "weights of no known family"
     };

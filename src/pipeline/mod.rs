@@ -4,6 +4,7 @@ mod adapters;
 mod blueprint;
 mod conditioning;
 pub mod device;
+mod embeddings;
 pub mod extras;
 mod generate;
 mod guidance;
@@ -16,6 +17,7 @@ mod steps;
 pub mod styles;
 
 pub use adapters::{Adapted, locate_adapter};
+pub use embeddings::locate_embedding;
 pub use load::{hash_file, locate_model};
 pub use source::{open_mask, open_picture};
 

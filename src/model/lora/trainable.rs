@@ -142,14 +142,25 @@ pub fn reread(adapter: &Adapter, targets: &[Target]) -> Option<Vec<Trained>> {
 
 /// A network on the device with gradients, none of whose weights is tracked; shares its memory.
 pub fn frozen<M: Module>(module: &M) -> M {
-    struct Lift;
-    impl ModuleMapper for Lift {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let (id, value, mapper) = param.consume();
-            Param::from_mapped_value(id, Tensor::from_inner(value), mapper)
-        }
+    module.clone().map(&mut Lift { tracked: false })
+}
+
+/// A copy of a network on the device with gradients, all of whose weights are tracked: it learns as a whole.
+pub fn unfrozen<M: Module>(module: &M) -> M {
+    module.clone().map(&mut Lift { tracked: true })
+}
+
+struct Lift {
+    tracked: bool,
+}
+
+impl ModuleMapper for Lift {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let value = Tensor::from_inner(value);
+        let value = if self.tracked { value.require_grad() } else { value };
+        Param::from_mapped_value(id, value, mapper)
     }
-    module.clone().map(&mut Lift)
 }
 
 struct Apply<'a> {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The header's entry that holds the card.
 pub const NOTE: &str = "kiln_training";
 
+/// The file that holds it in the folder of a checkpoint that was fine-tuned as a whole.
+pub const CARD: &str = "kiln_training.json";
+
 /// A point of the curves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -116,14 +119,18 @@ impl Evidence {
                 "The same {what} also chose the best step, so this is better than it would be on others, and no proof: with more \
                  {what} some are kept apart for that."
             )),
-            1..FEW => Some(format!("{} of them are few: others may turn out differently.", self.asked)),
+            1..FEW => Some(format!(
+                "That was asked of {} {} only: others may turn out differently.",
+                self.asked,
+                if self.asked == 1 { &what[..what.len() - 1] } else { what }
+            )),
             _ => None,
         }
     }
 
     fn of_loss(&self) -> String {
         let percent = |v: f32| format!("{:.1} %", v * 100.0);
-        let numbers = format!("{:.4} with the adapter, {:.4} without", self.tuned, self.base);
+        let numbers = format!("{:.4} with what was learnt, {:.4} without", self.tuned, self.base);
         let (low, high) = (percent(self.interval.0), percent(self.interval.1));
         if self.is_gain || (!self.apart && self.gain > 0.0) {
             format!("Held-out loss fell by {} (95 % interval {low} to {high}): {numbers}.", percent(self.gain))
@@ -212,7 +219,7 @@ mod tests {
         assert!(evidence.sentence().ends_with("without."), "{}", evidence.sentence());
         assert!(evidence.sentence().contains("fell by 20.0 %"), "{}", evidence.sentence());
         let few = Evidence::of(&base, &lower, 20).unwrap();
-        assert!(few.is_gain && few.sentence().contains("2 of them are few"), "{}", few.sentence());
+        assert!(few.is_gain && few.sentence().contains("of 2 pictures only"), "{}", few.sentence());
         let chosen = evidence.by_what_chose();
         assert!(!chosen.is_gain && chosen.sentence().contains("no proof"), "{}", chosen.sentence());
         let old: Evidence = serde_json::from_str(

@@ -104,8 +104,12 @@ pub fn prepare(
     let info = pipeline.info();
     let side = settings.resolution.unwrap_or(info.native_size);
     let buckets = buckets(side, info.size_multiple);
-    let drafter =
-        if sources.iter().any(|s| s.caption.is_none() && s.label.is_none()) { Drafter::new(info)? } else { None };
+    let drafter = if settings.word().is_none() && sources.iter().any(|s| s.caption.is_none() && s.label.is_none()) {
+        Drafter::new(info)?
+    } else {
+        None
+    };
+    let names = |caption: &str, word: &str| caption.to_lowercase().contains(&word.to_lowercase());
     let (mut duplicates, mut examples, mut hash) = (Duplicates::default(), Vec::new(), Sha256::new());
     let (mut small, mut silent, mut drafted) = (0, 0, 0);
     let began = Instant::now();
@@ -130,6 +134,10 @@ pub fn prepare(
         let size = fitting(&buckets, width, height);
         let rgb = cropped(&picture.rgb, size)?;
         let caption = match (&source.caption, &source.label, &drafter) {
+            // What a new word is to mean stands in the pictures, not in words that are known already.
+            (caption, ..) if let Some(word) = settings.word() => {
+                caption.clone().filter(|caption| names(caption, word)).unwrap_or_else(|| word.to_string())
+            }
             (Some(caption), ..) => caption.clone(),
             (None, Some(label), _) => label.clone(),
             (None, None, Some(drafter)) => {

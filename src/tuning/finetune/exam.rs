@@ -4,17 +4,17 @@ use super::choices::Pair;
 use super::dataset::Example;
 use super::losses::{Part, errors, preference_losses};
 use super::objective::Objective;
+use super::pupil::Answers;
 use super::settings::LARGE;
-use crate::model::unet::Unet;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
 use crate::{Error, Result};
 use burn::tensor::Tensor;
 
 /// Questions about one picture at every check, at even noise levels.
-pub const CHECK: usize = 8;
+pub(super) const CHECK: usize = 8;
 /// Questions about one picture at the end, where they are asked only twice: before and after.
-pub const PROOF: usize = 32;
+pub(super) const PROOF: usize = 32;
 /// Most questions in all: for small checkpoints, for large ones.
 const MOST: [usize; 2] = [256, 16];
 /// Pictures that are asked about at once.
@@ -28,10 +28,12 @@ struct Rivals {
 }
 
 /// Fixed questions about the held-out pictures or choices.
-pub struct Exam {
+pub(super) struct Exam {
     parts: Vec<Part>,
     objective: Objective,
     rivals: Option<Rivals>,
+    /// Words are heard anew by whoever answers, as one of them is what learns.
+    anew: bool,
     /// Questions about one picture or choice.
     pub draws: usize,
 }
@@ -59,11 +61,17 @@ impl Exam {
                     noise: noise[first * clean.len()..(first + n) * clean.len()].to_vec(),
                     levels: (first..first + n).map(|d| objective.at(share(i, d, draws))).collect(),
                     words: words.clone().repeat_dim(0, n),
+                    captions: vec![example.caption.clone(); n],
                     shape: [n, h, w, channels],
                 });
             }
         }
-        Ok(Self { parts, objective, rivals: None, draws })
+        Ok(Self { parts, objective, rivals: None, anew: false, draws })
+    }
+
+    /// The same where a word learns.
+    pub fn heard_anew(self, anew: bool) -> Self {
+        Self { anew, ..self }
     }
 
     /// About choices among examples: each is one question, whose answer is the loss of Diffusion-DPO of strictness `beta` over up
@@ -93,11 +101,13 @@ impl Exam {
                 noise: noise(seed, i, clean[0].len()).repeat(2),
                 levels: (0..2 * draws).map(|d| objective.at(share(i, d % draws, draws))).collect(),
                 words: Tensor::cat(vec![words(winner)?, words(loser)?], 0),
+                captions: [winner, loser].iter().flat_map(|e| vec![e.caption.clone(); draws]).collect(),
                 shape: [2 * draws, h, w, pipeline.latent_channels()],
             });
         }
-        let exam = Self { parts, objective, rivals: None, draws };
-        let base = exam.answers(pipeline.unet(), pipeline, &mut || false)?;
+        let exam = Self { parts, objective, rivals: None, anew: false, draws };
+        let plain = Answers { unet: pipeline.unet().clone(), hears: pipeline.clone() };
+        let base = exam.errors(&plain, &mut || false)?;
         Ok(Self { rivals: Some(Rivals { base, beta }), ..exam })
     }
 
@@ -110,8 +120,8 @@ impl Exam {
     ///
     /// # Errors
     /// When it was stopped, or the device hands no numbers back.
-    pub fn sit(&self, unet: &Unet, pipeline: &Pipeline, stop: &mut dyn FnMut() -> bool) -> Result<Vec<f32>> {
-        let answers = self.answers(unet, pipeline, stop)?;
+    pub fn sit(&self, answers: &Answers, stop: &mut dyn FnMut() -> bool) -> Result<Vec<f32>> {
+        let answers = self.errors(answers, stop)?;
         Ok(match &self.rivals {
             None => answers.concat(),
             Some(Rivals { base, beta }) => {
@@ -121,12 +131,17 @@ impl Exam {
     }
 
     /// Errors, part by part.
-    fn answers(&self, unet: &Unet, pipeline: &Pipeline, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Vec<f32>>> {
+    fn errors(&self, answers: &Answers, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Vec<f32>>> {
         let mut ask = |part: &Part| {
             if stop() {
                 return Err(Error::cancelled());
             }
-            errors(unet, &self.objective, part, &pipeline.nothing_set(part.shape[0]))
+            let told = answers.hears.nothing_set(part.shape[0]);
+            if !self.anew {
+                return errors(&answers.unet, &self.objective, part, &part.words, &told);
+            }
+            let captions: Vec<&str> = part.captions.iter().map(String::as_str).collect();
+            errors(&answers.unet, &self.objective, part, &answers.hears.words_of(&captions)?, &told)
         };
         self.parts.iter().map(&mut ask).collect()
     }
