@@ -42,6 +42,16 @@ impl AdapterRef {
     }
 }
 
+/// A word that was learnt besides the checkpoint's own (textual inversion), which a prompt may name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingRef {
+    /// Path of its file.
+    pub name: String,
+    /// SHA-256 of the file, in hexadecimal.
+    #[serde(default)]
+    pub hash: String,
+}
+
 /// A picture to start from (image-to-image).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRef {
@@ -137,6 +147,9 @@ pub struct Recipe {
     /// LoRA adapters, in order of application.
     #[serde(default)]
     pub adapters: Vec<AdapterRef>,
+    /// Learnt words that the prompts may name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embeddings: Vec<EmbeddingRef>,
     /// What to draw.
     pub prompt: String,
     /// What to keep away from.
@@ -293,6 +306,7 @@ impl Default for Recipe {
             version: 1,
             model: ModelRef { name: "ember".into(), hash: String::new() },
             adapters: Vec::new(),
+            embeddings: Vec::new(),
             prompt: String::new(),
             negative_prompt: String::new(),
             seed: 0,

@@ -10,7 +10,7 @@ use kiln::insight::card::Card;
 use kiln::insight::inspect::{Inspection, inspect};
 use kiln::model::tokenizer::Tokenizer;
 use kiln::pipeline::Pipeline;
-use kiln::recipe::{AdapterRef, Recipe};
+use kiln::recipe::{AdapterRef, EmbeddingRef, Recipe};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
@@ -232,6 +232,43 @@ fn the_second_generation_agrees_in_both_layouts() {
 #[test]
 fn xl_agrees_in_both_layouts_and_with_an_adapter() {
     family("sdxl").both(&[]);
+}
+
+#[test]
+fn both_text_encoders_of_xl_hear_a_learnt_word() {
+    let xl = family("sdxl");
+    let folder = tempfile::tempdir().unwrap();
+    xl.write_folder(folder.path());
+    let pipeline = load(folder.path()).unwrap();
+    let case = xl.cases.iter().find(|case| case.lora.is_none()).unwrap();
+    let base = xl.recipe(case, Path::new("none"));
+    let draw = |recipe: &Recipe| pipeline.generate(recipe, &mut |_| ControlFlow::Continue(())).unwrap().rgb;
+    // A word whose vectors are those of a known one is that word.
+    let tokenizer = Tokenizer::open(&folder.path().join("tokenizer"), 77).unwrap();
+    let token = tokenizer.single("fox").unwrap() as usize;
+    let row = |encoder: &str| {
+        let begins = format!("{encoder}/");
+        let (name, shape) =
+            xl.tensors.iter().find(|(n, _)| n.starts_with(&begins) && n.contains("token_embedding")).unwrap();
+        let width = shape[1];
+        values(xl.seed, name, shape)[token * width..(token + 1) * width].to_vec()
+    };
+    let (l, g) = (row("text_encoder"), row("text_encoder_2"));
+    let path = folder.path().join("twin.safetensors");
+    let tensors = vec![("clip_l".into(), vec![1, l.len()], l.clone()), ("clip_g".into(), vec![1, g.len()], g)];
+    save(&tensors, &xl.dtype, &[], &path);
+    let of = |prompt: &str, path: &Path| Recipe {
+        prompt: prompt.into(),
+        embeddings: vec![EmbeddingRef { name: path.display().to_string(), hash: String::new() }],
+        ..base.clone()
+    };
+    let known = draw(&Recipe { prompt: "a calm fox".into(), ..base.clone() });
+    assert_eq!(draw(&of("a calm twin", &path)), known);
+    assert_ne!(draw(&Recipe { prompt: "a calm twin".into(), ..base.clone() }), known, "only with its file");
+    let half = folder.path().join("half.safetensors");
+    save(&vec![("twin".into(), vec![1, l.len()], l)], &xl.dtype, &[], &half);
+    let refused = pipeline.generate(&of("a calm twin", &half), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(refused.message.contains("another model family"), "{refused}");
 }
 
 #[test]

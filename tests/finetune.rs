@@ -101,6 +101,39 @@ fn a_folder_becomes_an_adapter_that_draws() {
 }
 
 #[test]
+fn a_folder_becomes_a_word_or_a_checkpoint_that_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let [images, word, whole, pictures] =
+        ["images", "word.safetensors", "whole", "pictures"].map(|n| folder.path().join(n).display().to_string());
+    fill(Path::new(&images));
+    let model = "tests/reference/golden/tiny_sd";
+    let succeed = |arguments: &[&str]| {
+        let output = kiln(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        events(&output)
+    };
+    let teach =
+        ["finetune", "--images", &images, "--model", model, "--steps", "3", "--batch", "2", "--resolution", "64"];
+    let told = succeed(&[&teach[..], &["--word", "<checks>", "--initial", "mosaic", "--out", &word]].concat());
+    assert_eq!((&of(&told, "prepared")["layers"], &of(&told, "prepared")["weights"]), (&1.into(), &16.into()));
+    let told = succeed(&[&teach[..], &["--full", "--out", &whole]].concat());
+    assert_eq!(of(&told, "done")["steps"], 3);
+
+    let draw = |model: &str, more: &[&str]| {
+        let size = ["--width", "64", "--height", "64", "--steps", "2", "--seed", "1", "--out", &pictures];
+        let told = succeed(&[&["generate", "--model", model, "--prompt", "a <checks> fox"], &size[..], more].concat());
+        std::fs::read(of(&told, "picture")["path"].as_str().unwrap()).unwrap()
+    };
+    let plain = draw(model, &[]);
+    assert_ne!(draw(model, &["--embedding", &word]), plain);
+    assert_ne!(draw(&whole, &[]), plain);
+    let unknown = kiln(&[&teach[..], &["--word", "<x>", "--initial", "zebra", "--out", &word]].concat());
+    assert_eq!(unknown.status.code(), Some(2), "{}", String::from_utf8_lossy(&unknown.stderr));
+    let none = kiln(&["generate", "--model", model, "--prompt", "a fox", "--embedding", "no-such-file"]);
+    assert!(String::from_utf8_lossy(&none.stderr).contains("no learnt word at no-such-file"));
+}
+
+#[test]
 fn ratings_become_an_adapter() {
     let folder = tempfile::tempdir().unwrap();
     let (library, out) = (folder.path().join("library"), folder.path().join("a.safetensors"));
@@ -137,10 +170,16 @@ fn ratings_become_an_adapter() {
     ];
     let told = succeed(&[&teach[..], &["--steps", "6"]].concat());
     let prepared = of(&told, "prepared");
-    assert_eq!((&prepared["choices"], &prepared["held_out_choices"]), (&10.into(), &2.into()), "{prepared}");
+    let parts = ["choices", "held_out_choices", "proof_choices"].map(|part| prepared[part].as_u64().unwrap());
+    // Eight of ten and two that taste imagined; ten are too few to keep some apart.
+    assert_eq!(parts, [10, 2, 0], "{prepared}");
     let base = of(&told, "base")["held_out_loss"].as_f64().unwrap();
     assert!((base - std::f64::consts::LN_2).abs() < 1e-4, "{base}");
-    assert_eq!(of(&told, "done")["evidence"]["agrees"][1], 2);
+    let evidence = &of(&told, "done")["evidence"];
+    assert_eq!(
+        (&evidence["agrees"][1], &evidence["apart"], &evidence["is_gain"]),
+        (&2.into(), &false.into(), &false.into())
+    );
     let by_reward = succeed(&[&teach[..], &["--steps", "3", "--preference", "reward"]].concat());
     assert_eq!(of(&by_reward, "done")["steps"], 3);
 }
@@ -160,6 +199,7 @@ fn what_cannot_be_learnt_from_is_a_sentence() {
     refused(&["--images", &images], 1, "holds no pictures");
     refused(&["--images", "no-such-folder"], 1, "no folder no-such-folder");
     refused(&["--images", &images, "--rank", "0"], 2, "rank 0");
+    refused(&["--images", &images, "--rank-dropout", "1"], 2, "ranks left out 1");
     refused(&["--images", &images, "--optimizer", "lion"], 2, "adamw, adam, sgd");
     refused(&["--ratings", "no-such-folder"], 1, "no library at no-such-folder");
     refused(&["--ratings", &images], 1, "holds no choice yet");

@@ -491,7 +491,7 @@ fn switch(harness: &mut Harness<'_, App>, name: &str) {
 #[test]
 fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     let folder = tempfile::tempdir().expect("folder");
-    let images = paint(folder.path(), 6, 128);
+    let images = paint(folder.path(), 8, 128);
     std::fs::write(images.join("torn.png"), b"torn").expect("file");
     let mut window = open(folder.path(), "ember", [1440.0, 1100.0]);
     ready(&mut window);
@@ -500,7 +500,7 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     press(&mut window, "Teach Kiln…");
     until(&mut window, "the page", |h| has(h, "Choose a folder of pictures"));
     press(&mut window, "Choose a folder of pictures");
-    until(&mut window, "what was found", |h| has(h, "6 pictures in out, 1 file left out, 6 captions drafted by Kiln"));
+    until(&mut window, "what was found", |h| has(h, "8 pictures in out, 1 file left out, 8 captions drafted by Kiln"));
     press(&mut window, "Left out");
     until(&mut window, "reasons", |h| has(h, "torn.png: it is damaged"));
     press(&mut window, "Left out");
@@ -529,12 +529,12 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     let gain = has(&window, "It has learnt your pictures");
     assert!(gain || has(&window, "No evidence of a gain"), "{:?}", names(&window));
     press(&mut window, "Show the adapters");
-    until(&mut window, "the shelf", |h| has(h, "Taught to Ember from 5 pictures."));
+    until(&mut window, "the shelf", |h| has(h, "Taught to Ember from 6 pictures."));
     if !gain {
         switch(&mut window, "Use out");
     }
     press(&mut window, "Training card of out");
-    until(&mut window, "the card", |h| has(h, "5 learnt from, 1 held out") && has(h, "SHA-256 "));
+    until(&mut window, "the card", |h| has(h, "6 learnt from, 2 held out") && has(h, "SHA-256 "));
     set(&mut window, egui::accesskit::Role::Slider, "Strength of out", 0.5);
     press(&mut window, "Close");
     write(&mut window, "blue waves");

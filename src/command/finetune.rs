@@ -3,9 +3,11 @@
 use super::output::{Output, duration};
 use kiln::pipeline::Pipeline;
 use kiln::pipeline::device::DeviceChoice;
+use kiln::tuning::finetune::card::source;
 use kiln::tuning::finetune::gather::check_folder;
 use kiln::tuning::finetune::settings::BETA;
-use kiln::tuning::finetune::{Event, Lessons, LossKind, Options, Outcome, Preference, Settings, run as teach};
+use kiln::tuning::finetune::{Event, Lessons, LossKind, Options, Outcome, Preference, Settings, Taught, run as teach};
+use kiln::tuning::lesson::Lesson;
 use kiln::tuning::optimizer::OptimizerKind;
 use kiln::worker::lessons;
 use kiln::{Error, Result};
@@ -34,9 +36,18 @@ pub struct Args {
     /// Choices that the taste learnt from the ratings adds, each between the best and the worst of four new pictures; 0 adds none.
     #[arg(long, value_name = "N", requires = "ratings", default_value_t = 48, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     imagined: u64,
-    /// File for the adapter.
+    /// File for the adapter or the word; with --full the folder for the checkpoint.
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
+    /// Teach one new word instead of an adapter (textual inversion), as in "<my-fox>"; kiln generate takes its file by --embedding.
+    #[arg(long, value_name = "NAME", requires = "images", requires = "initial", conflicts_with_all = ["full", "search", "rank_dropout"])]
+    word: Option<String>,
+    /// A word of the model's own that the new one begins as.
+    #[arg(long, value_name = "WORD", requires = "word")]
+    initial: Option<String>,
+    /// Teach every weight of the denoiser of a small checkpoint, and write a whole checkpoint.
+    #[arg(long, conflicts_with_all = ["search", "rank_dropout"])]
+    full: bool,
     /// The checkpoint: ember, or the path of one.
     #[arg(long, value_name = "ember|PATH", default_value = "ember")]
     model: String,
@@ -64,12 +75,16 @@ pub struct Args {
     /// Weight decay of the adapter's matrices.
     #[arg(long, value_name = "X")]
     weight_decay: Option<f32>,
-    /// Share of the pictures held out to measure by.
+    /// Share of the pictures held out: some to choose the best step by, others to prove by.
     #[arg(long, value_name = "X")]
     held_out: Option<f32>,
     /// End after so many checks without a better one; 0 never.
     #[arg(long, value_name = "N")]
     patience: Option<u32>,
+    /// Share of the adapter's ranks that each step leaves out, against learning by heart (kohya's rank_dropout; PEFT's
+    /// lora_dropout on the inputs has no place in an adapter that is put inside the weight).
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    rank_dropout: f32,
     /// Share of the examples that are shown without their caption.
     #[arg(long, value_name = "X")]
     caption_dropout: Option<f32>,
@@ -103,7 +118,8 @@ pub struct Args {
 }
 
 impl Args {
-    fn settings(&self, parameters: u64) -> Settings {
+    /// For a checkpoint of so many weights, whose words' numbers have this spread.
+    fn settings(&self, parameters: u64, spread: f32) -> Settings {
         let optimizer = match self.optimizer.as_str() {
             "adam" => OptimizerKind::Adam,
             "sgd" => OptimizerKind::Sgd,
@@ -115,6 +131,11 @@ impl Args {
                 "reward" => Preference::Reward,
                 _ => Preference::Dpo { beta: self.beta.unwrap_or(BETA) },
             });
+        }
+        if let (Some(name), Some(initial)) = (&self.word, &self.initial) {
+            suited = suited.for_word(name, initial, spread);
+        } else if self.full {
+            suited = suited.for_full();
         }
         Settings {
             rank: self.rank,
@@ -130,6 +151,7 @@ impl Args {
             weight_decay: self.weight_decay.unwrap_or(suited.weight_decay),
             held_out: self.held_out.unwrap_or(suited.held_out),
             patience: self.patience.unwrap_or(suited.patience),
+            rank_dropout: self.rank_dropout,
             caption_dropout: self.caption_dropout.unwrap_or(suited.caption_dropout),
             jitter: self.jitter.unwrap_or(suited.jitter),
             flip: !self.no_flip,
@@ -143,10 +165,11 @@ impl Args {
 /// Runs the command.
 pub fn run(args: Args, output: &Output) -> Result<()> {
     // Before a model is loaded: what is out of range for every checkpoint.
-    args.settings(0).check()?;
+    let plain = args.settings(0, 1.0);
+    plain.check()?;
     let rated = match &args.ratings {
         // What is held out follows from the share and the seed, whatever the checkpoint.
-        Some(library) => Some(lessons::of(&super::open_library(library, false, output)?, &args.settings(0))?),
+        Some(library) => Some(lessons::of(&super::open_library(library, false, output)?, &plain)?),
         None => None,
     };
     if let Some(images) = &args.images {
@@ -157,15 +180,15 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
     match (rated, args.images.clone()) {
         (Some(mut rated), _) => {
-            let drawn = args.out.with_extension("imagined");
+            let drawn = Lesson::imagined_of(&args.out);
             let imagined = rated.imagine(&pipeline, args.imagined, &drawn, &mut |done, of| {
                 output.progress(&format!("Imagining picture {} of {of}", done + 1));
                 !super::cancelled()
             });
             let choices = std::mem::take(&mut rated.choices);
             let taught = imagined.and_then(|()| lesson(&args, &pipeline, Lessons::Choices(choices), output));
-            // Only a way to the adapter; drawn anew where they are needed again.
-            rated.forget_imagined(&drawn);
+            // Only a way to the adapter.
+            Lesson::forget_imagined(&args.out);
             taught
         }
         (None, Some(images)) => lesson(&args, &pipeline, Lessons::Pictures(images), output),
@@ -178,7 +201,8 @@ fn lesson(args: &Args, pipeline: &Pipeline, lessons: Lessons, output: &Output) -
     let options = Options {
         lessons,
         out: args.out.clone(),
-        settings: args.settings(pipeline.info().parameters),
+        settings: args
+            .settings(pipeline.info().parameters, if args.word.is_some() { pipeline.word_spread()? } else { 1.0 }),
         search: args.search,
         resume: args.resume,
         write_captions: args.write_captions,
@@ -204,7 +228,8 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
         Event::Prepared {
             learnt,
             held_out,
-            choices: (taught, asked),
+            proof,
+            choices: [taught, asked, proving],
             left_out,
             notices,
             layers: (layers, weights),
@@ -216,14 +241,16 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
                 output.notice(&format!("… and {} more files.", left_out.len() - NAMED));
             }
             notices.iter().for_each(|notice| output.notice(notice));
-            let what = match taught {
-                0 => format!("{learnt} pictures, {held_out} held out"),
-                _ => format!("{taught} choices between {learnt} pictures, {asked} held out"),
-            };
-            output.notice(&format!("Learning from {what}; {layers} layers, {weights} weights."));
+            let (choices, checks, proves) =
+                if *taught > 0 { (Some(*taught), asked, proving) } else { (None, held_out, proof) };
+            let what = source(*learnt, choices);
+            output.notice(&format!(
+                "Learning from {what}; {checks} held out to choose the best step, {proves} to prove; {layers} layers, {weights} \
+                 weights."
+            ));
             output.event(&json!({
-                "event": "prepared", "learnt": learnt, "held_out": held_out, "choices": taught,
-                "held_out_choices": asked, "left_out": left_out, "layers": layers,
+                "event": "prepared", "learnt": learnt, "held_out": held_out, "proof": proof,
+                "choices": taught, "held_out_choices": asked, "proof_choices": proving, "left_out": left_out, "layers": layers,
                 "weights": weights,
             }))
         }
@@ -243,6 +270,10 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
             output.event(&json!({
                 "event": "found", "learning_rate": s.learning_rate, "rank": s.rank, "weight_decay": s.weight_decay,
             }))
+        }
+        Event::Proving => {
+            output.progress("Asking about what was kept apart, before and after");
+            output.event(&json!({"event": "proving"}))
         }
         Event::Base { held_out } => output.event(&json!({"event": "base", "held_out_loss": held_out})),
         Event::Step { step, of, loss, seconds_left } => {
@@ -278,9 +309,18 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
             (false, true) => "Ended early: nothing became better. ",
             _ => "",
         };
-        let proof = evidence.map_or("No pictures were held out, so nothing proves a gain.".into(), |e| e.sentence());
+        let proof = match evidence {
+            Some(evidence) => evidence.sentence(),
+            None if outcome.stopped => "What it gained is asked at the end.".into(),
+            None => "Nothing was held out, so nothing proves a gain.".into(),
+        };
+        let what = match &card.settings.taught {
+            Taught::Adapter => "adapter".to_string(),
+            Taught::Word { name, .. } => format!("word {name}"),
+            Taught::Full => "checkpoint".to_string(),
+        };
         format!(
-            "{how}{} steps in {}; the adapter of step {} is in {}. {proof}",
+            "{how}{} steps in {}; the {what} of step {} is in {}. {proof}",
             outcome.steps,
             duration(outcome.seconds.into()),
             card.step,

@@ -4,9 +4,10 @@ use super::cancelled;
 use super::output::{Output, duration};
 use kiln::library::{Library, metadata};
 use kiln::pipeline::device::{Chosen, DeviceChoice};
-use kiln::pipeline::{Pipeline, hash_file, locate_adapter, styles};
+use kiln::pipeline::{Pipeline, hash_file, locate_adapter, locate_embedding, styles};
 use kiln::recipe::{
-    AdapterRef, ENLARGE_RANGE, ENLARGE_STRENGTH, FirstPass, MaskRef, ModelRef, Outpaint, Recipe, SourceRef, Variation,
+    AdapterRef, ENLARGE_RANGE, ENLARGE_STRENGTH, EmbeddingRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe,
+    SourceRef, Variation,
 };
 use kiln::worker::guarded;
 use kiln::{Error, ErrorKind, Result, library, taste};
@@ -33,6 +34,9 @@ pub struct Args {
     /// A LoRA adapter and how strongly it acts; may be given several times.
     #[arg(long, value_name = "PATH[:WEIGHT]")]
     lora: Vec<String>,
+    /// A learnt word (textual inversion) that the prompts may name; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    embedding: Vec<String>,
     /// Seed of the first picture, the next ones count up; random if absent.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -137,6 +141,9 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     }
     for adapter in &wanted.adapters {
         locate_adapter(&adapter.name)?;
+    }
+    for embedding in &wanted.embeddings {
+        locate_embedding(&embedding.name)?;
     }
     let path = super::model_path(&args.model)?;
     let keep: Option<Library> = match &args.library {
@@ -349,6 +356,8 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
     for adapter in &args.lora {
         recipe.adapters.push(AdapterRef::parse(adapter)?);
     }
+    let embedding = |name: &String| EmbeddingRef { name: name.clone(), hash: String::new() };
+    recipe.embeddings.extend(args.embedding.iter().map(embedding));
     if let Some(path) = &args.init {
         recipe.source = Some(SourceRef {
             path: path.display().to_string(),

@@ -282,6 +282,8 @@ fn family(names: &[&str]) -> String {
         "tiny decoder for previews (TAESD's keys)"
     } else if begins("encoder.") && begins("decoder.") {
         "autoencoder"
+    } else if names.len() == 1 || (names.len() == 2 && any("clip_l") && any("clip_g")) {
+        "textual inversion (a learnt word)"
     } else {
         "weights of no known family"
     };

@@ -78,6 +78,11 @@ pub fn write(recipe: &Recipe) -> String {
             recipe.adapters.iter().map(|a| format!("{}: {}", tag_name(&a.name), a.hash)).collect();
         pairs.push(("Lora hashes", hashes.join(", ")));
     }
+    if !recipe.embeddings.is_empty() {
+        let hashes: Vec<String> =
+            recipe.embeddings.iter().map(|e| format!("{}: {}", tag_name(&e.name), e.hash)).collect();
+        pairs.push(("TI hashes", hashes.join(", ")));
+    }
     if !recipe.sliders.is_empty() {
         let sliders: Vec<String> = recipe.sliders.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.push(("Sliders", sliders.join(", ")));

@@ -219,8 +219,37 @@ impl ClipText {
         self.final_layer_norm.forward(hidden)
     }
 
+    /// The vector of a token, of `hidden_size` numbers.
+    ///
+    /// # Errors
+    /// When the token is not known, or the device hands no numbers back.
+    pub fn vector(&self, token: u32) -> Result<Vec<f32>> {
+        let table = self.embeddings.token_embedding.weight.val().inner();
+        let [known, width] = table.dims();
+        let row = Some(token as usize).filter(|row| *row < known);
+        let row = row.map(|row| table.slice([row..row + 1, 0..width]).into_data().convert::<f32>().try_into_vec());
+        row.and_then(|values| values.ok())
+            .ok_or_else(|| Error::failed(format!("The text encoder gives no vector for token {token} of {known}.")))
+    }
+
+    /// The root of the mean square of its vectors' numbers: how large a step on one of them is small.
+    ///
+    /// # Errors
+    /// When the device hands no number back.
+    pub fn spread(&self) -> Result<f32> {
+        let table = self.embeddings.token_embedding.weight.val().inner();
+        let spread = table.square().mean().sqrt().try_into_scalar();
+        spread.map_err(|e| Error::failed(format!("The text encoder's vectors could not be measured: {e:?}.")))
+    }
+
     /// `tokens`: equally long rows of token numbers, each below `vocab_size`, at most `max_position_embeddings` long.
     pub fn forward(&self, tokens: &[Vec<u32>], eos: i64) -> Result<EncodedText> {
+        self.forward_with(tokens, eos, None)
+    }
+
+    /// The same with vectors of words that were learnt besides, `[rows, hidden_size]` on the same device: numbers from `vocab_size`
+    /// on mean their rows.
+    pub fn forward_with(&self, tokens: &[Vec<u32>], eos: i64, added: Option<&Tensor<2>>) -> Result<EncodedText> {
         let n = tokens.len();
         let length = tokens.first().map_or(0, Vec::len);
         let [known, width] = self.embeddings.token_embedding.weight.dims();
@@ -228,16 +257,28 @@ impl ClipText {
         if n == 0 || length == 0 || length > places || tokens.iter().any(|row| row.len() != length) {
             return Err(Error::failed(format!("Prompts of {length} tokens do not fit a text encoder for {places}.")));
         }
-        if let Some(bad) = tokens.iter().flatten().find(|t| **t as usize >= known) {
+        let more = added.map_or(0, |added| added.dims()[0]);
+        if let Some(bad) = tokens.iter().flatten().find(|t| **t as usize >= known + more) {
             return Err(Error::failed(format!(
                 "Token {bad} is not among the {known} of the text encoder; the tokenizer belongs to another model."
             )));
         }
         let device = self.embeddings.token_embedding.weight.device();
-        let flat: Vec<i32> = tokens.iter().flatten().map(|t| *t as i32).collect();
+        let own = |t: &u32| if (*t as usize) < known { *t as i32 } else { 0 };
+        let flat: Vec<i32> = tokens.iter().flatten().map(own).collect();
         let ids = Tensor::<2, Int>::from_data(TensorData::new(flat, [n, length]), &device);
         let places = self.embeddings.position_embedding.weight.val().narrow(0, 0, length).unsqueeze::<3>();
-        let mut x = self.embeddings.token_embedding.forward(ids) + places;
+        let mut x = self.embeddings.token_embedding.forward(ids);
+        if let Some(added) = added.filter(|_| tokens.iter().flatten().any(|t| *t as usize >= known)) {
+            let rows: Vec<i32> = tokens.iter().flatten().map(|t| (*t as i32 - known as i32).max(0)).collect();
+            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [n * length]), &device);
+            let learnt = added.clone().select(0, rows).reshape([n, length, width]);
+            let which = tokens.iter().flatten().map(|t| f32::from(u8::from(*t as usize >= known)));
+            let which = TensorData::new(which.collect::<Vec<f32>>(), [n, length, 1]);
+            let which = Tensor::<3>::from_data(which, &device);
+            x = x * (which.clone() * -1.0 + 1.0) + learnt * which;
+        }
+        x = x + places;
         let mut hidden_states = vec![x.clone()];
         for layer in &self.encoder.layers {
             x = layer.forward(x);
@@ -246,7 +287,9 @@ impl ClipText {
         let last = self.final_layer_norm.forward(x);
         let pooled = tokens.iter().enumerate().map(|(row, ids)| {
             let end = if eos == 2 {
-                (0..length).rev().max_by_key(|i| ids[*i]).unwrap_or(0)
+                // Learnt words have larger numbers than the end, and are none.
+                let end = |i: &usize| if (ids[*i] as usize) < known { ids[*i] } else { 0 };
+                (0..length).rev().max_by_key(end).unwrap_or(0)
             } else {
                 ids.iter().position(|t| i64::from(*t) == eos).unwrap_or(0)
             };

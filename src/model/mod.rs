@@ -10,6 +10,7 @@ pub mod autoencoder_tiny;
 pub mod checkpoint;
 pub mod clip_text;
 pub mod config;
+pub mod embedding;
 pub mod embeddings;
 pub mod init;
 pub mod layers;

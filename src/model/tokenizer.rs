@@ -5,7 +5,7 @@ use crate::{Error, Result};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
@@ -31,9 +31,14 @@ enum Words {
     Clip(&'static instant_clip_tokenizer::Tokenizer),
 }
 
-/// The tokenizer of one checkpoint.
+/// A word that was learnt besides, in lower case, and its numbers.
+pub type Added = (String, Vec<u32>);
+
+/// The tokenizer of one checkpoint. A clone shares the vocabulary.
+#[derive(Clone)]
 pub struct Tokenizer {
-    words: Words,
+    words: Arc<Words>,
+    added: Vec<Added>,
     start: u32,
     end: u32,
     pad: u32,
@@ -97,8 +102,8 @@ impl Tokenizer {
             None => None,
         };
         let wanted = config.model_max_length.filter(|l| *l >= 2.0).map_or(longest, |l| (l as usize).min(longest));
-        let words = Words::Read { vocabulary, ranks, bytes: Box::new(byte_characters()) };
-        Ok(Self { words, start, end, pad: pad.unwrap_or(end), length: wanted })
+        let words = Arc::new(Words::Read { vocabulary, ranks, bytes: Box::new(byte_characters()) });
+        Ok(Self { words, added: Vec::new(), start, end, pad: pad.unwrap_or(end), length: wanted })
     }
 
     /// CLIP's own tokenizer, for a text encoder that takes `longest` tokens; padded with the end.
@@ -106,13 +111,28 @@ impl Tokenizer {
         static CLIP: LazyLock<instant_clip_tokenizer::Tokenizer> =
             LazyLock::new(instant_clip_tokenizer::Tokenizer::new);
         let (start, end) = (u32::from(CLIP.start_of_text().to_u16()), u32::from(CLIP.end_of_text().to_u16()));
-        Self { words: Words::Clip(&CLIP), start, end, pad: end, length: longest }
+        Self { words: Arc::new(Words::Clip(&CLIP)), added: Vec::new(), start, end, pad: end, length: longest }
     }
 
     /// The same tokenizer, padding with token 0 as OpenCLIP does, or with its end as CLIP does.
     pub fn padded_with_zero(mut self, zero: bool) -> Self {
         self.pad = if zero { 0 } else { self.end };
         self
+    }
+
+    /// The same tokenizer, for which each of these words, wherever it stands by itself and whatever its case, is its numbers.
+    pub fn with_added(mut self, added: Vec<(String, Vec<u32>)>) -> Self {
+        let lower = |word: &str| word.chars().flat_map(char::to_lowercase).collect();
+        self.added.extend(added.into_iter().map(|(word, ids)| (lower(&word), ids)));
+        self
+    }
+
+    /// The number of a word that is one token.
+    pub fn single(&self, word: &str) -> Option<u32> {
+        match self.words(word, 2).0.as_slice() {
+            [one] if *one != self.end => Some(*one),
+            _ => None,
+        }
     }
 
     /// Tokens in every result of [`Tokenizer::encode`].
@@ -129,14 +149,27 @@ impl Tokenizer {
     /// The numbers of a text without frame, at most `room`, and how many did not fit. Once there is no room left, words
     /// count as one each: a text of any length costs no more than what fits.
     pub fn words(&self, text: &str, room: usize) -> (Vec<u32>, usize) {
-        let mut words = Vec::new();
-        let mut cut = 0;
-        for word in split(text) {
-            if words.len() >= room {
-                cut += 1;
-                continue;
+        let (mut words, mut cut) = (Vec::new(), 0);
+        let mut plain = |text: &str, words: &mut Vec<u32>| {
+            for word in split(text) {
+                if words.len() >= room {
+                    cut += 1;
+                    continue;
+                }
+                words.extend(self.word(&word));
             }
-            words.extend(self.word(&word));
+        };
+        if self.added.is_empty() {
+            plain(text, &mut words);
+        } else {
+            let lower: String = text.chars().flat_map(char::to_lowercase).collect();
+            let mut from = 0;
+            while let Some((at, (word, ids))) = first_added(&self.added, &lower, from) {
+                plain(&lower[from..at], &mut words);
+                words.extend(ids);
+                from = at + word.len();
+            }
+            plain(&lower[from..], &mut words);
         }
         cut += words.len().saturating_sub(room);
         words.truncate(room);
@@ -154,7 +187,7 @@ impl Tokenizer {
 
     /// The numbers of one word, before framing.
     fn word(&self, word: &str) -> Vec<u32> {
-        match &self.words {
+        match self.words.as_ref() {
             Words::Clip(clip) => {
                 let mut tokens = Vec::new();
                 clip.encode(word, &mut tokens);
@@ -176,6 +209,25 @@ impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokenizer").field("length", &self.length).field("end", &self.end).finish_non_exhaustive()
     }
+}
+
+/// The first of the added words that stands by itself in `text` from byte `from` on, and where it begins; the longest of several
+/// that begin there.
+fn first_added<'a>(added: &'a [Added], text: &str, from: usize) -> Option<(usize, &'a Added)> {
+    let inside = |own: Option<char>, beside: Option<char>| {
+        own.is_some_and(char::is_alphanumeric) && beside.is_some_and(char::is_alphanumeric)
+    };
+    let alone = |at: usize, word: &str| {
+        let end = at + word.len();
+        !inside(word.chars().next(), text[..at].chars().next_back())
+            && !inside(word.chars().next_back(), text[end..].chars().next())
+    };
+    let first = |entry: &'a Added| {
+        let mut found = text[from..].match_indices(entry.0.as_str()).map(|(i, _)| i + from);
+        found.find(|at| alone(*at, &entry.0)).map(|at| (at, entry))
+    };
+    let found = added.iter().filter(|(word, _)| !word.is_empty()).filter_map(first);
+    found.min_by_key(|(at, (word, _))| (*at, std::cmp::Reverse(word.len())))
 }
 
 /// Tokens and their numbers.
@@ -396,6 +448,25 @@ mod tests {
         let long = tokenizer.encode(&"fox ".repeat(10_000));
         assert_eq!((long.ids.len(), long.cut), (10, 9_992));
         assert!(tokenizer.encode("🦊 zebra").ids.len() == 10);
+    }
+
+    #[test]
+    fn added_words_are_found_where_they_stand_by_themselves() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&WORDS, 12, folder.path()).unwrap();
+        let plain = Tokenizer::open(folder.path(), 77).unwrap();
+        let added = vec![("<Ink>".into(), vec![900]), ("fox-ink".into(), vec![901, 902]), ("<ink>s".into(), vec![903])];
+        let tokenizer = plain.clone().with_added(added);
+        let of = |prompt: &str| tokenizer.words(prompt, 10);
+        let [a, fox, blue] = ["a", "fox", "blue"].map(|word| plain.single(word).unwrap());
+        assert_eq!(of("a <INK> fox"), (vec![a, 900, fox], 0));
+        assert_eq!(of("a<ink>fox,<ink>s").0[..4], [a, 900, fox, plain.words(",", 9).0[0]]);
+        assert_eq!(of("<ink>s"), (vec![903], 0), "the longest that begins there");
+        assert_eq!(of("blue Fox-Ink blue"), (vec![blue, 901, 902, blue], 0));
+        assert_eq!(of("foxfox-ink").0, plain.words("foxfox-ink", 10).0, "inside a word it is none");
+        assert_eq!(of("misty mountains"), plain.words("misty mountains", 10));
+        assert_eq!(tokenizer.words("blue fox-ink fox", 2), (vec![blue, 901], 2));
+        assert_eq!((plain.single("foxx"), plain.single("a fox"), plain.single("")), (None, None, None));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct TextEncoder {
     pub tokenizer: Arc<Tokenizer>,
     pub model: ClipText,
     pub config: ClipTextConfig,
+    /// Vectors of learnt words, whose numbers follow those of the vocabulary.
+    pub added: Option<Tensor<2>>,
 }
 
 /// An encoded prompt.
@@ -123,7 +125,7 @@ impl Pipeline {
         let mut parts = Vec::with_capacity(chunks.len());
         let mut pooled = None;
         for chunk in chunks {
-            let encoded = text.model.forward(&[chunk.ids], text.config.eos_token_id)?;
+            let encoded = text.model.forward_with(&[chunk.ids], text.config.eos_token_id, text.added.as_ref())?;
             let states = &encoded.hidden_states;
             let words = match states.len().checked_sub(back).and_then(|i| states.get(i)) {
                 Some(state) if two => state.clone(),

@@ -86,6 +86,7 @@ impl Pipeline {
                 )));
             }
         }
+        super::embeddings::check(&recipe.embeddings)?;
         super::adapters::check(&recipe.adapters)
     }
 
@@ -94,8 +95,10 @@ impl Pipeline {
         self.check(recipe)?;
         let start = Instant::now();
         let adapted = self.adapted(&recipe.adapters)?;
-        let rgb = adapted.of(self).draw(recipe, observe)?;
+        let (drawing, embeddings) = self.drawing(&adapted, recipe)?;
+        let rgb = drawing.draw(recipe, observe)?;
         let mut recipe = recipe.clone();
+        recipe.embeddings = embeddings;
         recipe.adapters.clone_from(&adapted.adapters);
         recipe.model.hash = self.info.hash.clone();
         Ok(Picture { width: recipe.width, height: recipe.height, rgb, recipe, seconds: start.elapsed().as_secs_f32() })
@@ -107,7 +110,7 @@ impl Pipeline {
         // Composition is what a look is for, and a first pass decides it.
         let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..without_second_pass(recipe) };
         let adapted = self.adapted(&recipe.adapters)?;
-        let rgb = adapted.of(self).draw(&quick, &mut |_| {
+        let rgb = self.drawing(&adapted, recipe)?.0.draw(&quick, &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok(halve(&rgb, quick.width as usize, quick.height as usize))

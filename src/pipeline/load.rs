@@ -89,6 +89,7 @@ impl Pipeline {
             tokenizer: Arc::new(tokenizer),
             model,
             config,
+            added: None,
         });
         let text = encoders.next().ok_or_else(|| Error::failed(format!("{} has no text encoder.", path.display())))?;
         Ok(Self {

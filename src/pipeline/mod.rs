@@ -4,6 +4,7 @@ mod adapters;
 mod blueprint;
 mod conditioning;
 pub mod device;
+mod embeddings;
 pub mod extras;
 mod generate;
 mod guidance;
@@ -20,6 +21,7 @@ mod tiny;
 mod upscale;
 
 pub use adapters::{Adapted, locate_adapter};
+pub use embeddings::locate_embedding;
 pub use load::{hash_file, locate_model};
 pub use source::{open_mask, open_picture};
 

@@ -139,6 +139,7 @@ impl App {
         let mut said = format!("Taught to {base} from {}. ", widgets::count(card.learnt, "picture"));
         said += &match &card.evidence {
             Some(e) if e.is_gain => format!("Held-out loss fell by {:.0} %.", e.gain * 100.0),
+            Some(e) if !e.apart => "Learnt, without proof.".into(),
             Some(_) => "No evidence of a gain.".into(),
             None => "Nothing was held out to prove it.".into(),
         };

@@ -4,8 +4,8 @@ use crate::pipeline::ModelInfo;
 use crate::pipeline::extras::FAMILY;
 use crate::pipeline::styles::{self, Style};
 use crate::recipe::{
-    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, ENLARGE_RANGE, FirstPass, MaskRef, Outpaint, Recipe, SIDE_RANGE,
-    STEP_RANGE, SourceRef, Upscaler, Variation,
+    AdapterRef, CFG_RANGE, CLIP_SKIP_RANGE, ENLARGE_RANGE, EmbeddingRef, FirstPass, MaskRef, Outpaint, Recipe,
+    SIDE_RANGE, STEP_RANGE, SourceRef, Upscaler, Variation,
 };
 use crate::sampler::SamplerKind;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,8 @@ pub struct Form {
     pub enlarge: Option<Enlarge>,
     /// Adapters, which come with a loaded Recipe.
     pub adapters: Vec<AdapterRef>,
+    /// Learnt words that the prompt may name, which come with a loaded Recipe.
+    pub embeddings: Vec<EmbeddingRef>,
     /// A picture to start from, which comes with a loaded Recipe.
     pub source: Option<SourceRef>,
     /// Where that may change.
@@ -109,6 +111,7 @@ impl Default for Form {
             seamless: false,
             enlarge: None,
             adapters: Vec::new(),
+            embeddings: Vec::new(),
             source: None,
             mask: None,
             outpaint: None,
@@ -164,6 +167,7 @@ impl Form {
             mask: self.mask.clone(),
             outpaint: self.outpaint,
             adapters: self.adapters.clone(),
+            embeddings: self.embeddings.clone(),
             clip_skip: self.clip_skip.unwrap_or(defaults.clip_skip).clamp(1, info.text_layers.max(1)),
             cfg_rescale: self.cfg_rescale.unwrap_or(defaults.cfg_rescale),
             variation: self.variation,
@@ -257,6 +261,7 @@ impl Form {
         self.variation = recipe.variation;
         self.style = None;
         self.adapters = recipe.adapters.clone();
+        self.embeddings = recipe.embeddings.clone();
         self.source = recipe.source.clone();
         self.mask = recipe.mask.clone();
         self.outpaint = recipe.outpaint;
@@ -373,6 +378,7 @@ mod tests {
             cfg_rescale: 0.7,
             variation: Some(Variation { subseed: 9, strength: 0.25 }),
             adapters: vec![AdapterRef { name: "ink.safetensors".into(), hash: "ab".into(), weight: 0.8 }],
+            embeddings: vec![EmbeddingRef { name: "fox.safetensors".into(), hash: "0f".into() }],
             source: Some(SourceRef { path: "a.png".into(), hash: "cd".into(), denoising_strength: 0.6 }),
             mask: Some(MaskRef { path: "m.png".into(), hash: "ef".into(), keep_outside: false }),
             outpaint: Some(Outpaint { left: 64, ..Outpaint::default() }),

@@ -6,7 +6,7 @@ use super::teach::pictures;
 use super::textures::upload;
 use super::{App, icons, theme, widgets};
 use crate::tuning::finetune::Evidence;
-use crate::tuning::finetune::card::{Card, Point};
+use crate::tuning::finetune::card::{Card, Point, source};
 use crate::tuning::lesson::Lesson;
 use crate::worker::{JobId, News};
 use egui::{Align, Button, Color32, Context, Layout, ProgressBar, Rect, RichText, Sense, TextureHandle, Ui, vec2};
@@ -209,45 +209,32 @@ pub(super) fn verdict(evidence: Option<&Evidence>, held_out: usize) -> (&'static
         return ("Learnt, without proof", why.into(), false);
     };
     let percent = |v: f32| format!("{:.0}\u{a0}%", v * 100.0);
-    if let Some((right, all)) = evidence.agrees {
-        return verdict_of_choices(evidence, right, all);
-    }
     let (low, high) = (percent(evidence.interval.0), percent(evidence.interval.1));
-    if evidence.is_gain {
-        let said = format!(
-            "On {} that it never saw, the held-out loss fell by {} (95 % interval: {low} to {high}).",
-            pictures(held_out),
-            percent(evidence.gain)
-        );
-        return ("It has learnt your pictures", said, true);
-    }
+    // An older Kiln's evidence does not say how many it was about.
+    let asked = if evidence.asked > 0 { evidence.asked } else { held_out };
+    let (learnt, subject, more) = match evidence.agrees {
+        Some((right, all)) => {
+            let agrees = format!("Of {} that it never saw, it agrees with {right}.", widgets::count(all, "choice"));
+            ("It has learnt your taste", format!("{agrees} The loss of these choices"), "More ratings may help")
+        }
+        None => {
+            let subject = format!("On {} that it never saw, the held-out loss", pictures(asked));
+            ("It has learnt your pictures", subject, "More pictures or other captions may help")
+        }
+    };
     let moved = if evidence.gain >= 0.0 { "fell" } else { "rose" };
-    let said = format!(
-        "On {} that it never saw, the held-out loss {moved} by {}, but that may be chance: the 95 % interval of the fall is \
-         {low} to {high}. More pictures or other captions may help, and more of them held out prove more.",
-        pictures(held_out),
-        percent(evidence.gain.abs())
-    );
-    ("No evidence of a gain", said, false)
-}
-
-/// The same where choices taught.
-fn verdict_of_choices(evidence: &Evidence, right: usize, all: usize) -> (&'static str, String, bool) {
-    let percent = |v: f32| format!("{:.0}\u{a0}%", v * 100.0);
-    let agrees = format!("Of {} that it never saw, it agrees with {right}.", widgets::count(all, "choice"));
-    let (low, high) = (percent(evidence.interval.0), percent(evidence.interval.1));
-    if evidence.is_gain {
-        let said = format!(
-            "{agrees} The loss of these choices fell by {} (95 % interval: {low} to {high}).",
-            percent(evidence.gain)
-        );
-        return ("It has learnt your taste", said, true);
+    let mut said = format!("{subject} {moved} by {} (95 % interval: {low} to {high}).", percent(evidence.gain.abs()));
+    let chance = !evidence.is_gain && evidence.apart;
+    if chance {
+        said += &format!(" That may be chance. {more}, and more of them held out prove more.");
     }
-    let said = format!(
-        "{agrees} That may be chance: the 95 % interval of the fall of their loss is {low} to {high}. More ratings may help, and \
-         more of them held out prove more."
-    );
-    ("No evidence of a gain", said, false)
+    said.extend(evidence.doubt().into_iter().flat_map(|doubt| [" ".to_string(), doubt]));
+    let title = match evidence.is_gain {
+        true => learnt,
+        false if chance => "No evidence of a gain",
+        false => "Learnt, without proof",
+    };
+    (title, said, evidence.is_gain)
 }
 
 impl App {
@@ -267,12 +254,7 @@ impl App {
                 };
                 text(ui, state);
                 let early = if now.early { ", ended early as nothing became better" } else { "" };
-                let source = match card.choices {
-                    Some((choices, _)) => {
-                        format!("{} between {}", widgets::count(choices, "choice"), pictures(card.learnt))
-                    }
-                    None => pictures(card.learnt),
-                };
+                let source = source(card.learnt, card.choices.map(|(choices, _)| choices));
                 let facts =
                     format!("Learnt from {source}; the best was step {} of {}{early}.", card.step, card.settings.steps);
                 widgets::hint(ui, facts);
@@ -284,12 +266,11 @@ impl App {
                 ui.add(bar).accessible_name("Progress of the lesson");
             }
             if now.learnt > 0 && now.card.is_none() {
-                let (source, asked) = match now.choices {
-                    (0, _) => (pictures(now.learnt), now.held_out),
-                    (choices, asked) => {
-                        (format!("{} between {}", widgets::count(choices, "choice"), pictures(now.learnt)), asked)
-                    }
+                let (choices, asked) = match now.choices {
+                    (0, _) => (None, now.held_out),
+                    (choices, asked) => (Some(choices), asked),
                 };
+                let source = source(now.learnt, choices);
                 let held_out = if asked > 0 { format!(", {asked} held out to prove it") } else { String::new() };
                 widgets::hint(ui, format!("Learning from {source}{held_out}."));
             }
@@ -432,6 +413,8 @@ mod tests {
             gain: 0.167,
             interval: (0.1, 0.23),
             questions: 40,
+            asked: 5,
+            apart: true,
             agrees: None,
             is_gain: true,
         };
@@ -445,12 +428,15 @@ mod tests {
             on && title.contains("taste") && said.contains("Of 9 choices that it never saw, it agrees with 7."),
             "{said}"
         );
-        let none = Evidence { gain: -0.02, interval: (-0.1, 0.06), is_gain: false, ..gain };
+        let none = Evidence { gain: -0.02, interval: (-0.1, 0.06), is_gain: false, asked: 1, ..gain };
         let (title, said, on) = verdict(Some(&none), 1);
         assert!(
             !on && title.contains("No evidence") && said.contains("rose by 2\u{a0}%") && said.contains("1 picture "),
             "{said}"
         );
+        let (title, said, on) = verdict(Some(&gain.by_what_chose()), 1);
+        assert!(!on && title.contains("without proof") && said.contains("fell by 17\u{a0}%"), "{title} {said}");
+        assert!(said.contains("no proof"), "{said}");
         assert!(!verdict(None, 0).2);
     }
 }

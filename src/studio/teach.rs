@@ -8,6 +8,7 @@ use super::textures::upload;
 use super::{App, theme, widgets};
 use crate::pipeline::ModelInfo;
 use crate::recipe::{AdapterRef, Recipe};
+use crate::tuning::finetune::Settings;
 use crate::tuning::finetune::gather::LeftOut;
 use crate::tuning::finetune::survey::{Found, Seen};
 use crate::tuning::lesson::{Lesson, Rated};
@@ -204,32 +205,32 @@ impl App {
         let Some(class) = &self.teach.class else { return };
         let edited = class.pupils.iter().filter(|p| p.edited);
         let prompts = class.pupils.iter().map(|p| p.caption.as_str()).collect();
-        let lesson = Lesson {
-            folder: class.folder.clone(),
+        let captions = edited.map(|p| (p.path.clone(), p.caption.trim().to_string())).collect();
+        let lesson = self.lesson(&info, class.folder.clone(), self.teach.plan.settings(&info), prompts);
+        self.start_lesson(Lesson { captions, ..lesson });
+    }
+
+    /// A lesson under the name that was chosen, not begun yet.
+    fn lesson(&self, info: &ModelInfo, folder: PathBuf, settings: Settings, prompts: Vec<&str>) -> Lesson {
+        Lesson {
+            folder,
             rated: None,
             out: self.shelf.folder.join(format!("{}.safetensors", self.teach.name.trim())),
             base: info.hash.clone(),
-            settings: self.teach.plan.settings(&info),
-            looks: looks(prompts, &info, &self.settings.form.prompt),
-            captions: edited.map(|p| (p.path.clone(), p.caption.trim().to_string())).collect(),
+            settings,
+            looks: looks(prompts, info, &self.settings.form.prompt),
+            captions: Vec::new(),
             resume: false,
-        };
-        self.start_lesson(lesson);
+        }
     }
 
     fn teach_ratings(&mut self, info: &ModelInfo) {
         let liked = self.gallery.entries.values().filter(|e| e.rating >= 4 || e.favourite);
-        let lesson = Lesson {
-            folder: self.shelf.folder.parent().unwrap_or(&self.shelf.folder).to_path_buf(),
-            rated: Some(Rated { imagined: self.teach.imagined, choices: None }),
-            out: self.shelf.folder.join(format!("{}.safetensors", self.teach.name.trim())),
-            base: info.hash.clone(),
-            settings: self.teach.plan.settings_of_choices(info),
-            looks: looks(liked.map(|e| e.recipe.prompt.as_str()).collect(), info, &self.settings.form.prompt),
-            captions: Vec::new(),
-            resume: false,
-        };
-        self.start_lesson(lesson);
+        let prompts = liked.map(|e| e.recipe.prompt.as_str()).collect();
+        let folder = self.shelf.folder.parent().unwrap_or(&self.shelf.folder).to_path_buf();
+        let rated = Some(Rated { imagined: self.teach.imagined, choices: None });
+        let lesson = self.lesson(info, folder, self.teach.plan.settings_of_choices(info), prompts);
+        self.start_lesson(Lesson { rated, ..lesson });
     }
 
     /// Begins a lesson, or goes on with one.

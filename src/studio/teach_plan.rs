@@ -53,7 +53,7 @@ impl Default for Plan {
             optimizer: OptimizerKind::AdamW,
             learning_rate: None,
             batch: None,
-            held_out: 0.15,
+            held_out: 0.2,
             flip: true,
             dpo: false,
         }
@@ -95,7 +95,8 @@ impl Plan {
         let settings = self.settings(info);
         let pixels = (info.native_size as f32).powi(2);
         let step = training.or(drawing.map(|d| d * TRAINING))? * pixels * (settings.batch * settings.accumulate) as f32;
-        let held_out = (pictures as f32 * settings.held_out).round();
+        // The half that proves is asked only twice.
+        let held_out = (pictures as f32 * settings.held_out / 2.0).round();
         let questions = (held_out * QUESTIONS).min(MOST_QUESTIONS) * CHECKS;
         let question = drawing.or(training.map(|t| t / TRAINING))? * pixels;
         Some(step * self.steps as f32 + question * questions)

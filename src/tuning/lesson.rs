@@ -94,6 +94,12 @@ impl Lesson {
                 _ => {}
             }
         }
+        Self::forget_imagined(out);
+        Ok(())
+    }
+
+    /// Deletes what was imagined for an adapter's lesson; drawn anew where it is needed again.
+    pub fn forget_imagined(out: &Path) {
         // Only what Kiln draws there: pictures named by their seeds.
         let imagined = Self::imagined_of(out);
         for file in std::fs::read_dir(&imagined).into_iter().flatten().flatten() {
@@ -103,7 +109,6 @@ impl Lesson {
             }
         }
         _ = std::fs::remove_dir(&imagined);
-        Ok(())
     }
 
     /// Where the training state of an adapter lies.

@@ -8,7 +8,7 @@ use crate::taste::{Taste, measures};
 use crate::tuning::finetune::{Choice, Choices, Chosen, Settings};
 use crate::{Error, Result};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// New pictures of one prompt of which the best and the worst make a choice.
 pub const GROUP: u64 = 4;
@@ -26,8 +26,6 @@ pub struct Lessons {
     pub taste: Taste,
     /// The prompts of the judged pictures, each once.
     pub prompts: Vec<String>,
-    /// Files of imagined pictures.
-    drawn: Vec<PathBuf>,
 }
 
 /// The choices of a library, from comparisons, stars and marks; some held out as the settings say.
@@ -50,14 +48,14 @@ pub fn of(library: &Library, settings: &Settings) -> Result<Lessons> {
         said: !c.passed_over,
     };
     let choices = Choices::split(found.iter().map(choice).collect(), settings);
-    let asked: BTreeSet<&Chosen> = choices.held_out.iter().flat_map(|c| [&c.winner, &c.loser]).collect();
+    let asked: BTreeSet<&Chosen> = choices.asked().flat_map(|c| [&c.winner, &c.loser]).collect();
     let entries = || found.iter().flat_map(|c| [&c.winner, &c.loser]);
     let hidden: BTreeSet<i64> = entries().filter(|e| asked.contains(&picture(e))).map(|e| e.id).collect();
     let mut evidence = Evidence::of(library)?;
     let ids: Vec<i64> = evidence.pictures.iter().map(|p| p.id).collect();
     evidence.pairs.retain(|p| !hidden.contains(&ids[p.winner]) && !hidden.contains(&ids[p.loser]));
     let prompts: BTreeSet<String> = entries().map(|e| e.recipe.prompt.clone()).collect();
-    Ok(Lessons { choices, taste: Taste::learn(evidence), prompts: prompts.into_iter().collect(), drawn: Vec::new() })
+    Ok(Lessons { choices, taste: Taste::learn(evidence), prompts: prompts.into_iter().collect() })
 }
 
 impl Lessons {
@@ -90,23 +88,14 @@ impl Lessons {
             }
             group.sort_by(|a, b| b.0.total_cmp(&a.0));
             let (Some((_, best)), Some((_, worst))) = (group.first(), group.last()) else { continue };
-            let mut keep = |picture: &Picture| -> Result<Chosen> {
+            let keep = |picture: &Picture| -> Result<Chosen> {
                 let path = folder.join(format!("{}.png", picture.recipe.seed));
                 write_whole(&path, &metadata::encode_png(picture)?)?;
-                self.drawn.push(path.clone());
                 Ok(Chosen { path, prompt: prompt.clone() })
             };
             let choice = Choice { winner: keep(best)?, loser: keep(worst)?, weight: WEIGHT, said: false };
             self.choices.learnt.push(choice);
         }
         Ok(())
-    }
-
-    /// Deletes the imagined pictures, and their folder where nothing else is in it.
-    pub fn forget_imagined(&mut self, folder: &Path) {
-        for path in self.drawn.drain(..) {
-            let _ = std::fs::remove_file(path);
-        }
-        let _ = std::fs::remove_dir(folder);
     }
 }

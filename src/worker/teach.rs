@@ -34,7 +34,7 @@ pub enum News {
     Prepared {
         /// Pictures learnt from.
         learnt: usize,
-        /// Pictures held out.
+        /// Pictures held out, to choose the best check by and to prove by.
         held_out: usize,
         /// Choices learnt from and choices held out, where choices teach.
         choices: (usize, usize),
@@ -212,12 +212,17 @@ impl Compute {
         let news = match event {
             finetune::Event::Between => return self.give_way(pupil, course),
             finetune::Event::Preparing(preparing) => News::Preparing(preparing),
-            finetune::Event::Prepared { learnt, held_out, choices, left_out, .. } => {
+            finetune::Event::Prepared {
+                learnt, held_out, proof, choices: [taught, asked, proving], left_out, ..
+            } => {
+                let (held_out, choices) = (held_out + proof, (taught, asked + proving));
                 self.tell(pupil.job, News::Prepared { learnt, held_out, choices, left_out });
                 return self.look(pupil, pipeline, course, None);
             }
             // The window does not search for settings yet.
-            finetune::Event::Tried(_) | finetune::Event::Found(_) => return self.give_way(pupil, course),
+            finetune::Event::Tried(_) | finetune::Event::Found(_) | finetune::Event::Proving => {
+                return self.give_way(pupil, course);
+            }
             finetune::Event::Base { held_out } => News::Base(held_out),
             finetune::Event::Step { step, of, loss, seconds_left } => {
                 let seconds_left = match course.first {

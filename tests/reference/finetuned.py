@@ -1,8 +1,12 @@
-"""Whether diffusers draws the picture that Kiln drew with an adapter of `kiln finetune`.
+"""Whether diffusers draws the picture that Kiln drew with an adapter or a learnt word of `kiln finetune`.
 
     kiln finetune --images FOLDER --out style.safetensors --model MODEL
     kiln generate --prompt "stained glass" --seed 7 --lora style.safetensors --model MODEL --out pictures
     python tests/reference/finetuned.py MODEL style.safetensors pictures/...png
+
+    kiln finetune --images FOLDER --word "<fox>" --initial fox --out fox.safetensors --model MODEL
+    kiln generate --prompt "a <fox>" --seed 7 --sampler ddim --embedding fox.safetensors --model MODEL --out pictures
+    python tests/reference/finetuned.py MODEL fox.safetensors pictures/...png
 
 A checkpoint with kiln.json (Ember) goes through its parts, any other through `StableDiffusionPipeline.load_lora_weights`. What
 Kiln drew is read from the picture's own Recipe (sampler ddim, or euler for a flow). Fails when a pixel is off by more than 2.
@@ -23,7 +27,10 @@ def stable_diffusion(folder, recipe, lora):
     pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, feature_extractor=None,
                                                    requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
-    pipe.load_lora_weights(lora)
+    if recipe.get("embeddings"):
+        pipe.load_textual_inversion(lora)
+    else:
+        pipe.load_lora_weights(lora)
     assert recipe["sampler"] == "ddim", "draw with --sampler ddim to compare"
     picture = pipe(recipe["prompt"], negative_prompt=recipe["negative_prompt"], num_inference_steps=recipe["steps"],
                    guidance_scale=recipe["cfg_scale"], height=recipe["height"], width=recipe["width"],

@@ -164,6 +164,53 @@ fn what_does_not_fit_is_a_sentence() {
     assert!(message.contains("7 to 4 channels") && message.contains("[6, 4]"), "{message}");
 }
 
+#[test]
+fn dropped_ranks_are_silent_get_no_gradient_and_the_mean_is_the_whole() {
+    use trainable::{Lora, frozen, targets};
+    let device = Device::flex().autodiff();
+    let base = small();
+    let found = targets(&base);
+    assert_eq!(found.len(), 1, "the convolution: the linear layer is in no transformer");
+    let (rank, share) = (4, 0.25);
+    let lora = Lora::new(&mut Init::new(&device, 2), &found, rank);
+    // Up is zero at first.
+    let optimizer_config = crate::tuning::optimizer::OptimizerConfig { ema: 0.0, ..Default::default() };
+    let mut optimizer = crate::tuning::optimizer::Optimizer::new(&lora, optimizer_config);
+    let ones: Vec<Option<Vec<f32>>> =
+        lora.trained(&found).iter().map(|l| [&l.a, &l.b]).next().unwrap().map(|m| Some(numbers(m.len(), 3))).into();
+    optimizer.apply(&ones, 0.5);
+    let lora = optimizer.current(lora);
+    let x = Tensor::<4>::random([1, 6, 7, 3], Distribution::Default, &device);
+    let answer = |lora: &Lora| lora.apply(&frozen(&base), &found).conv_in.forward(x.clone());
+    close(answer(&lora).inner(), answer(&lora.dropped(0.0, &mut || false)).inner());
+    let silent = lora.dropped(share, &mut || true);
+    close(answer(&silent).inner(), base.conv_in.forward(x.clone().inner()));
+
+    // Every way to leave one of four out, which is what a share of a quarter does on average.
+    let mut mean = Tensor::<4>::zeros([1, 6, 7, 5], &Device::flex());
+    for out in 0..rank {
+        let mut at = 0;
+        let dropped = lora.dropped(share, &mut || {
+            at += 1;
+            at - 1 == out
+        });
+        let answer = answer(&dropped);
+        mean = mean + answer.clone().inner() * (1.0 / rank as f32);
+        let gradients = optimizer.take(&lora, &mut answer.square().mean().backward());
+        let (down, up) = (gradients[0].as_ref().unwrap(), gradients[1].as_ref().unwrap());
+        let of_rank = |r: usize| {
+            let down: f32 = down.iter().skip(r).step_by(rank).map(|g| g.abs()).sum();
+            let up: f32 = up.chunks(5).nth(r).unwrap().iter().map(|g| g.abs()).sum();
+            (down, up)
+        };
+        for r in 0..rank {
+            let (down, up) = of_rank(r);
+            assert_eq!((down == 0.0, up == 0.0), (r == out, r == out), "rank {r} with {out} left out: {down} {up}");
+        }
+    }
+    close(mean, answer(&lora).inner());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

@@ -10,7 +10,7 @@ use crate::model::Init;
 use crate::model::init::Draw;
 use crate::model::naming::Path as ModulePath;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 /// A layer that an adapter corrects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,22 @@ impl Lora {
         Self { down, up }
     }
 
+    /// The same adapter with each rank of each layer left out where `chance` says so, which is to be with probability `share`
+    /// (0..1), and the others scaled by `1 / (1 - share)`: kohya's `rank_dropout` (kohya-ss, sd-scripts, `networks/lora.py`), with
+    /// one mask for all pictures of a batch. PEFT's `lora_dropout` leaves out inputs of `down` instead, another set for each
+    /// picture, which a sum inside the weight cannot do. Gradients go to this adapter's own matrices.
+    pub fn dropped(&self, share: f32, chance: &mut dyn FnMut() -> bool) -> Self {
+        let scale = 1.0 / (1.0 - share);
+        let mut masked = |param: &Param<Tensor<2>>| {
+            let (id, up, mapper) = param.clone().consume();
+            let rank = up.dims()[0];
+            let mask: Vec<f32> = (0..rank).map(|_| if chance() { 0.0 } else { scale }).collect();
+            let mask = Tensor::<2>::from_data(TensorData::new(mask, [rank, 1]), &up.device());
+            Param::from_mapped_value(id, up * mask, mapper)
+        };
+        Self { down: self.down.clone(), up: self.up.iter().map(&mut masked).collect() }
+    }
+
     /// `base` with `W + down @ up` in every target. Where this adapter is on a device with gradients, `base` has to be
     /// [`frozen`] there.
     pub fn apply<M: Module>(&self, base: &M, targets: &[Target]) -> M {
@@ -126,14 +142,25 @@ pub fn reread(adapter: &Adapter, targets: &[Target]) -> Option<Vec<Trained>> {
 
 /// A network on the device with gradients, none of whose weights is tracked; shares its memory.
 pub fn frozen<M: Module>(module: &M) -> M {
-    struct Lift;
-    impl ModuleMapper for Lift {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let (id, value, mapper) = param.consume();
-            Param::from_mapped_value(id, Tensor::from_inner(value), mapper)
-        }
+    module.clone().map(&mut Lift { tracked: false })
+}
+
+/// A copy of a network on the device with gradients, all of whose weights are tracked: it learns as a whole.
+pub fn unfrozen<M: Module>(module: &M) -> M {
+    module.clone().map(&mut Lift { tracked: true })
+}
+
+struct Lift {
+    tracked: bool,
+}
+
+impl ModuleMapper for Lift {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let value = Tensor::from_inner(value);
+        let value = if self.tracked { value.require_grad() } else { value };
+        Param::from_mapped_value(id, value, mapper)
     }
-    module.clone().map(&mut Lift)
 }
 
 struct Apply<'a> {

@@ -1,7 +1,7 @@
-//! Choices between two pictures, ready to learn from: latents, prompts, and some choices held out.
+//! Choices between two pictures, ready to learn from: latents, prompts, and two parts of the choices held out.
 
 use super::buckets::{buckets, cropped, fitting};
-use super::dataset::{Dataset, Example, Preparing, encoded};
+use super::dataset::{Dataset, Example, Preparing, encoded, few_notice};
 use super::gather::{LeftOut, decode};
 use super::settings::Settings;
 use crate::corpus::rng::Rng;
@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// Fewer choices than this are all learnt from: nothing can be held out.
-pub const FEWEST_FOR_PROOF: usize = 8;
+pub const FEWEST_TO_CHECK: usize = 8;
+/// From so many on, most of those held out have no part in choosing the best check, and prove.
+pub const FEWEST_FOR_PROOF: usize = 12;
 /// How much the difference of two scores sharpens the weights of reward-weighted regression; scores lie in -1..=1.
 const TEMPERATURE: f64 = 0.5;
 
@@ -51,55 +53,74 @@ pub struct Pair {
     pub weight: f64,
 }
 
-/// Choices to learn from, and choices that are only asked about; no picture is on both sides.
+/// Choices to learn from, to choose the best check by, and to prove by; no picture is in two of the three.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Choices {
     /// To learn from.
     pub learnt: Vec<Choice>,
-    /// To ask about.
+    /// To ask about at every check.
     pub held_out: Vec<Choice>,
-    /// How many were left out, because they concern a picture that is only asked about.
+    /// To ask about once, at the end; empty where there are too few.
+    #[serde(default)]
+    pub proof: Vec<Choice>,
+    /// How many were left out, because their pictures are in two of the three.
     pub crossing: usize,
 }
 
 impl Choices {
-    /// Holds some of the choices out by the seed, never most of them; fewer than [`FEWEST_FOR_PROOF`] are all learnt from.
+    /// Holds some of the choices out by the seed, never most of them; fewer than [`FEWEST_TO_CHECK`] are all learnt from. From
+    /// [`FEWEST_FOR_PROOF`] on, two of three that are held out prove.
     pub fn split(choices: Vec<Choice>, settings: &Settings) -> Self {
-        if choices.len() < FEWEST_FOR_PROOF || settings.held_out <= 0.0 {
+        if choices.len() < FEWEST_TO_CHECK || settings.held_out <= 0.0 {
             return Self { learnt: choices, ..Self::default() };
         }
-        let wanted = ((choices.len() as f32 * settings.held_out).round() as usize).max(2);
+        let apart = choices.len() >= FEWEST_FOR_PROOF;
+        let wanted = ((choices.len() as f32 * settings.held_out).round() as usize).max(if apart { 3 } else { 2 });
         let mut order: Vec<&Choice> = choices.iter().filter(|c| c.said).collect();
         Rng::new(settings.seed ^ 0x5eed).shuffle(&mut order);
         // Choices whose pictures occur in few others cost the least.
         let mut occurs: BTreeMap<&Chosen, usize> = BTreeMap::new();
         choices.iter().flat_map(|c| [&c.winner, &c.loser]).for_each(|p| *occurs.entry(p).or_default() += 1);
         order.sort_by_key(|c| occurs[&c.winner] + occurs[&c.loser]);
-        let mut out: BTreeSet<&Chosen> = BTreeSet::new();
-        let mut found = 0;
+        // Each picture that is held out: whether it proves.
+        let mut out: BTreeMap<&Chosen, bool> = BTreeMap::new();
+        let mut found = [0, 0];
         for choice in order {
-            if found >= wanted {
+            if found[0] + found[1] >= wanted {
                 break;
             }
+            let pictures = [&choice.winner, &choice.loser];
+            let proves = match pictures.map(|p| out.get(p).copied()) {
+                [Some(a), Some(b)] if a != b => continue,
+                [Some(proves), _] | [_, Some(proves)] => proves,
+                // The first chooses the best check, then two of three prove.
+                [None, None] => apart && 2 * found[0] > found[1],
+            };
             let mut more = out.clone();
-            more.extend([&choice.winner, &choice.loser]);
-            let left = choices.iter().filter(|c| !more.contains(&c.winner) && !more.contains(&c.loser)).count();
+            more.extend(pictures.map(|p| (p, proves)));
+            let left = choices.iter().filter(|c| !more.contains_key(&c.winner) && !more.contains_key(&c.loser)).count();
             // Most of what the person said is for learning.
             if left * 2 >= choices.len() {
-                found += 1;
+                found[usize::from(proves)] += 1;
                 out = more;
             }
         }
-        let out: BTreeSet<Chosen> = out.into_iter().cloned().collect();
+        let out: BTreeMap<Chosen, bool> = out.into_iter().map(|(p, proves)| (p.clone(), proves)).collect();
         let mut split = Self::default();
         for choice in choices {
-            match (out.contains(&choice.winner), out.contains(&choice.loser)) {
-                (false, false) => split.learnt.push(choice),
-                (true, true) if choice.said => split.held_out.push(choice),
+            match (out.get(&choice.winner), out.get(&choice.loser)) {
+                (None, None) => split.learnt.push(choice),
+                (Some(false), Some(false)) if choice.said => split.held_out.push(choice),
+                (Some(true), Some(true)) if choice.said => split.proof.push(choice),
                 _ => split.crossing += 1,
             }
         }
         split
+    }
+
+    /// Every choice that is only asked about.
+    pub fn asked(&self) -> impl Iterator<Item = &Choice> {
+        self.held_out.iter().chain(&self.proof)
     }
 }
 
@@ -113,7 +134,7 @@ pub fn prepare(
     settings: &Settings,
     observe: &mut dyn FnMut(Preparing) -> bool,
 ) -> Result<Dataset> {
-    let all = || choices.learnt.iter().chain(&choices.held_out);
+    let all = || choices.learnt.iter().chain(choices.asked());
     let pictures: BTreeSet<&Chosen> = all().flat_map(|c| [&c.winner, &c.loser]).collect();
     let info = pipeline.info();
     let buckets = buckets(settings.resolution.unwrap_or(info.native_size), info.size_multiple);
@@ -156,7 +177,7 @@ pub fn prepare(
         }
         pairs
     };
-    let (taught, asked) = (pairs(&choices.learnt), pairs(&choices.held_out));
+    let (taught, asked, proving) = (pairs(&choices.learnt), pairs(&choices.held_out), pairs(&choices.proof));
     if taught.is_empty() {
         return Err(Error::failed(
             "There is no choice to learn from: give stars, favourites or rejects to some pictures, or compare two.",
@@ -166,12 +187,7 @@ pub fn prepare(
     if shapes > 0 {
         notices.push(format!("{shapes} choices are between pictures of different shapes and were left out."));
     }
-    if asked.is_empty() {
-        notices.push(format!(
-            "With fewer than {FEWEST_FOR_PROOF} choices none can be held out, so there will be no proof of a gain; more \
-             choices give one."
-        ));
-    }
+    notices.extend(few_notice("choices", asked.len(), proving.len(), FEWEST_FOR_PROOF));
     if choices.crossing > 0 {
         let crossing = choices.crossing;
         notices.push(format!(
@@ -180,8 +196,19 @@ pub fn prepare(
     }
     let (learnt, taught) = only(&examples, &taught);
     let (held_out, asked) = only(&examples, &asked);
+    let (proof, proving) = only(&examples, &proving);
     let hash = crate::model::checkpoint::hex(&hash.finalize());
-    Ok(Dataset { learnt, held_out, pairs: taught, held_out_pairs: asked, left_out, notices, hash })
+    Ok(Dataset {
+        learnt,
+        held_out,
+        proof,
+        pairs: taught,
+        held_out_pairs: asked,
+        proof_pairs: proving,
+        left_out,
+        notices,
+        hash,
+    })
 }
 
 /// The examples that occur in these pairs, and the pairs in their numbers.
@@ -215,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn no_picture_is_both_learnt_and_asked_about() {
+    fn no_picture_is_in_two_of_the_three_parts() {
         let settings = Settings { held_out: 0.2, ..Settings::suited_to(1, OptimizerKind::AdamW) };
         let chosen = |i: usize| Chosen { path: format!("{i}.png").into(), prompt: String::new() };
         let choice = |nth: usize, winner, loser| Choice {
@@ -228,14 +255,28 @@ mod tests {
         let mut all: Vec<Choice> = (0..20).map(|i| choice(i, i, i + 1)).collect();
         all.extend((0..10).map(|i| choice(20 + i, 100 + 2 * i, 101 + 2 * i)));
         let split = Choices::split(all.clone(), &settings);
-        let (taught, asked) = (&split.learnt, &split.held_out);
-        assert!(asked.len() >= 6 && taught.len() >= 20, "{} {}", taught.len(), asked.len());
-        assert_eq!(taught.len() + asked.len() + split.crossing, 30);
-        let out: BTreeSet<&Chosen> = asked.iter().flat_map(|p| [&p.winner, &p.loser]).collect();
-        assert!(taught.iter().all(|p| !out.contains(&p.winner) && !out.contains(&p.loser)));
-        assert!(asked.iter().all(|c| c.said), "only what was said is proof");
-        assert_eq!(Choices::split(all[..7].to_vec(), &settings).held_out, []);
-        assert_ne!(Choices::split(all, &Settings { seed: 5, ..settings.clone() }).held_out, *asked);
+        let parts = [&split.learnt, &split.held_out, &split.proof];
+        let [taught, checks, proves] = parts.map(Vec::len);
+        assert!(taught >= 20 && checks >= 2 && proves >= 4, "{taught} {checks} {proves}");
+        assert_eq!(taught + checks + proves + split.crossing, 30);
+        let pictures = |part: &[Choice]| -> BTreeSet<Chosen> {
+            part.iter().flat_map(|p| [p.winner.clone(), p.loser.clone()]).collect()
+        };
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert!(pictures(parts[a]).is_disjoint(&pictures(parts[b])), "{a} {b}");
+        }
+        assert!(split.asked().all(|c| c.said), "only what was said is proof");
+        let few = |count: usize| {
+            let split =
+                Choices::split(all[20..].iter().cycle().take(10).chain(&all).take(count).cloned().collect(), &settings);
+            (split.held_out.len(), split.proof.len())
+        };
+        assert_eq!((few(7), few(10).1), ((0, 0), 0), "too few to keep some apart");
+        assert!(few(10).0 >= 2 && few(12).0 >= 1 && few(12).1 >= 2, "{:?} {:?}", few(10), few(12));
+        assert_ne!(Choices::split(all.clone(), &Settings { seed: 5, ..settings.clone() }).proof, split.proof);
+        // The worst case for keeping them apart: everything hangs together.
+        let chain = Choices::split(all[..20].to_vec(), &settings);
+        assert!(pictures(&chain.held_out).is_disjoint(&pictures(&chain.proof)));
     }
 
     #[test]

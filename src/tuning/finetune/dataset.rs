@@ -1,4 +1,4 @@
-//! Pictures as latents with captions, some of them held out.
+//! Pictures as latents with captions, two parts of them held out: one to choose the best check by, one to prove by.
 
 use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
 use super::captions::Drafter;
@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Fewer pictures than this are all learnt from: nothing can be held out.
-pub const FEWEST_FOR_PROOF: usize = 4;
+pub const FEWEST_TO_CHECK: usize = 4;
+/// From so many on, half of those held out have no part in choosing the best check, and prove.
+pub const FEWEST_FOR_PROOF: usize = 8;
 /// Most pictures that are held out.
 const MOST_HELD_OUT: usize = 64;
 /// Coloured copies of each picture, where they are wanted.
@@ -49,12 +51,16 @@ impl Example {
 pub struct Dataset {
     /// Pictures that are learnt from.
     pub learnt: Vec<Example>,
-    /// Pictures that are only asked about.
+    /// Pictures that are asked about at every check.
     pub held_out: Vec<Example>,
+    /// Pictures that are asked about once, at the end; none where there are too few.
+    pub proof: Vec<Example>,
     /// Choices among those that are learnt from; none where pictures teach by themselves.
     pub pairs: Vec<Pair>,
-    /// Choices among those that are only asked about.
+    /// Choices among those that are asked about at every check.
     pub held_out_pairs: Vec<Pair>,
+    /// Choices among those that are asked about once.
+    pub proof_pairs: Vec<Pair>,
     /// Files that are not used, and why.
     pub left_out: Vec<LeftOut>,
     /// What the person should know, in sentences.
@@ -98,8 +104,12 @@ pub fn prepare(
     let info = pipeline.info();
     let side = settings.resolution.unwrap_or(info.native_size);
     let buckets = buckets(side, info.size_multiple);
-    let drafter =
-        if sources.iter().any(|s| s.caption.is_none() && s.label.is_none()) { Drafter::new(info)? } else { None };
+    let drafter = if settings.word().is_none() && sources.iter().any(|s| s.caption.is_none() && s.label.is_none()) {
+        Drafter::new(info)?
+    } else {
+        None
+    };
+    let names = |caption: &str, word: &str| caption.to_lowercase().contains(&word.to_lowercase());
     let (mut duplicates, mut examples, mut hash) = (Duplicates::default(), Vec::new(), Sha256::new());
     let (mut small, mut silent, mut drafted) = (0, 0, 0);
     let began = Instant::now();
@@ -124,6 +134,10 @@ pub fn prepare(
         let size = fitting(&buckets, width, height);
         let rgb = cropped(&picture.rgb, size)?;
         let caption = match (&source.caption, &source.label, &drafter) {
+            // What a new word is to mean stands in the pictures, not in words that are known already.
+            (caption, ..) if let Some(word) = settings.word() => {
+                caption.clone().filter(|caption| names(caption, word)).unwrap_or_else(|| word.to_string())
+            }
             (Some(caption), ..) => caption.clone(),
             (None, Some(label), _) => label.clone(),
             (None, None, Some(drafter)) => {
@@ -168,13 +182,34 @@ pub fn prepare(
         "had no caption; Kiln drafted one in the model's own words. --write-captions puts them beside the pictures to be edited",
     );
     let hash = hex(&hash.finalize());
-    let (learnt, held_out) = split(examples, settings);
-    if held_out.is_empty() {
-        notices.push(format!(
-            "With fewer than {FEWEST_FOR_PROOF} pictures none can be held out, so there will be no proof of a gain; more pictures give one."
-        ));
+    let [learnt, held_out, proof] = split(examples, settings);
+    notices.extend(few_notice("pictures", held_out.len(), proof.len(), FEWEST_FOR_PROOF));
+    let none = Vec::new;
+    Ok(Dataset {
+        learnt,
+        held_out,
+        proof,
+        pairs: none(),
+        held_out_pairs: none(),
+        proof_pairs: none(),
+        left_out,
+        notices,
+        hash,
+    })
+}
+
+/// What to say where those that are held out, or kept apart of them, are too few to prove by; `fewest` would do.
+pub(super) fn few_notice(what: &str, held_out: usize, proof: usize, fewest: usize) -> Option<String> {
+    match (held_out, proof) {
+        (0, _) => Some(format!(
+            "No {what} are held out, so there will be no proof of a gain; with {fewest} or more some are, unless --held-out is 0."
+        )),
+        (_, 0) => Some(format!(
+            "The {what} held out are too few to keep some of them apart: the same ones choose the best step and measure the gain, \
+             which is no proof. From {fewest} {what} on there is one."
+        )),
+        _ => None,
     }
-    Ok(Dataset { learnt, held_out, pairs: Vec::new(), held_out_pairs: Vec::new(), left_out, notices, hash })
 }
 
 /// The latents of one picture.
@@ -206,17 +241,22 @@ pub(super) fn encoded(
     Ok(Example { path: path.into(), caption, size, latents, repeats })
 }
 
-/// Some pictures held out by the seed, never more than a half.
-fn split(examples: Vec<Example>, settings: &Settings) -> (Vec<Example>, Vec<Example>) {
+/// To learn from, to choose the best check by, to prove by: the last two by the seed, never more than a half.
+fn split(examples: Vec<Example>, settings: &Settings) -> [Vec<Example>; 3] {
     let n = examples.len();
-    if n < FEWEST_FOR_PROOF || settings.held_out <= 0.0 {
-        return (examples, Vec::new());
+    if n < FEWEST_TO_CHECK || settings.held_out <= 0.0 {
+        return [examples, Vec::new(), Vec::new()];
     }
-    let count = ((n as f32 * settings.held_out).round() as usize).clamp(1, (n / 2).min(MOST_HELD_OUT));
+    let apart = n >= FEWEST_FOR_PROOF;
+    let least = if apart { 2 } else { 1 };
+    let count = ((n as f32 * settings.held_out).round() as usize).clamp(least, (n / 2).min(MOST_HELD_OUT));
     let mut order: Vec<usize> = (0..n).collect();
     Rng::new(settings.seed ^ 0x5eed).shuffle(&mut order);
-    let out = &order[..count];
-    let (held_out, learnt): (Vec<_>, Vec<_>) = examples.into_iter().enumerate().partition(|(i, _)| out.contains(i));
-    let plain = |part: Vec<(usize, Example)>| part.into_iter().map(|(_, e)| e).collect();
-    (plain(learnt), plain(held_out))
+    let (checks, proves) = order[..count].split_at(if apart { count / 2 } else { count });
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for (i, example) in examples.into_iter().enumerate() {
+        let part = if checks.contains(&i) { 1 } else { 2 * usize::from(proves.contains(&i)) };
+        parts[part].push(example);
+    }
+    parts
 }

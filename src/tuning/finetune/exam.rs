@@ -1,18 +1,20 @@
 //! The same questions before and after: held-out pictures, or held-out choices between two, at fixed noise.
 
 use super::choices::Pair;
-use super::dataset::{Dataset, Example};
+use super::dataset::Example;
 use super::losses::{Part, errors, preference_losses};
 use super::objective::Objective;
+use super::pupil::Answers;
 use super::settings::LARGE;
-use crate::model::unet::Unet;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
 use crate::{Error, Result};
 use burn::tensor::Tensor;
 
-/// Questions about one picture, at even noise levels.
-const DRAWS: usize = 8;
+/// Questions about one picture at every check, at even noise levels.
+pub(super) const CHECK: usize = 8;
+/// Questions about one picture at the end, where they are asked only twice: before and after.
+pub(super) const PROOF: usize = 32;
 /// Most questions in all: for small checkpoints, for large ones.
 const MOST: [usize; 2] = [256, 16];
 /// Pictures that are asked about at once.
@@ -26,23 +28,25 @@ struct Rivals {
 }
 
 /// Fixed questions about the held-out pictures or choices.
-pub struct Exam {
+pub(super) struct Exam {
     parts: Vec<Part>,
     objective: Objective,
     rivals: Option<Rivals>,
+    /// Words are heard anew by whoever answers, as one of them is what learns.
+    anew: bool,
     /// Questions about one picture or choice.
     pub draws: usize,
 }
 
 impl Exam {
-    /// `seed` decides the noise. Without held-out pictures it asks nothing.
+    /// `seed` decides the noise; up to `draws` questions about each picture. Without pictures it asks nothing.
     ///
     /// # Errors
     /// When a caption cannot be encoded.
-    pub fn new(examples: &[Example], pipeline: &Pipeline, seed: u64) -> Result<Self> {
+    pub fn new(examples: &[Example], pipeline: &Pipeline, seed: u64, draws: usize) -> Result<Self> {
         let objective = Objective::new(pipeline.schedule());
         let most = MOST[usize::from(pipeline.info().parameters > LARGE)];
-        let draws = (most / examples.len().max(1)).clamp(1, DRAWS);
+        let draws = (most / examples.len().max(1)).clamp(1, draws);
         let channels = pipeline.latent_channels();
         let mut parts = Vec::new();
         for (i, example) in examples.iter().enumerate() {
@@ -57,24 +61,38 @@ impl Exam {
                     noise: noise[first * clean.len()..(first + n) * clean.len()].to_vec(),
                     levels: (first..first + n).map(|d| objective.at(share(i, d, draws))).collect(),
                     words: words.clone().repeat_dim(0, n),
+                    captions: vec![example.caption.clone(); n],
                     shape: [n, h, w, channels],
                 });
             }
         }
-        Ok(Self { parts, objective, rivals: None, draws })
+        Ok(Self { parts, objective, rivals: None, anew: false, draws })
     }
 
-    /// About choices: each is one question, whose answer is the loss of Diffusion-DPO over fixed noise levels.
+    /// The same where a word learns.
+    pub fn heard_anew(self, anew: bool) -> Self {
+        Self { anew, ..self }
+    }
+
+    /// About choices among examples: each is one question, whose answer is the loss of Diffusion-DPO of strictness `beta` over up
+    /// to `draws` fixed noise levels.
     ///
     /// # Errors
     /// When a prompt cannot be encoded, or the checkpoint gives no answer.
-    pub fn of_choices(data: &Dataset, beta: f32, pipeline: &Pipeline, seed: u64) -> Result<Self> {
+    pub fn of_choices(
+        examples: &[Example],
+        pairs: &[Pair],
+        beta: f32,
+        pipeline: &Pipeline,
+        seed: u64,
+        draws: usize,
+    ) -> Result<Self> {
         let objective = Objective::new(pipeline.schedule());
         let most = MOST[usize::from(pipeline.info().parameters > LARGE)];
-        let draws = (most / data.held_out_pairs.len().max(1) / 2).clamp(1, DRAWS);
+        let draws = (most / pairs.len().max(1) / 2).clamp(1, draws);
         let mut parts = Vec::new();
-        for (i, Pair { winner, loser, .. }) in data.held_out_pairs.iter().enumerate() {
-            let (winner, loser) = (&data.held_out[*winner], &data.held_out[*loser]);
+        for (i, Pair { winner, loser, .. }) in pairs.iter().enumerate() {
+            let (winner, loser) = (&examples[*winner], &examples[*loser]);
             let (w, h) = winner.size;
             let clean: Vec<Vec<f32>> = [winner, loser].iter().map(|e| e.latent(0).repeat(draws)).collect();
             let words = |e: &Example| Ok::<_, Error>(pipeline.words_of(&[&e.caption])?.repeat_dim(0, draws));
@@ -83,11 +101,13 @@ impl Exam {
                 noise: noise(seed, i, clean[0].len()).repeat(2),
                 levels: (0..2 * draws).map(|d| objective.at(share(i, d % draws, draws))).collect(),
                 words: Tensor::cat(vec![words(winner)?, words(loser)?], 0),
+                captions: [winner, loser].iter().flat_map(|e| vec![e.caption.clone(); draws]).collect(),
                 shape: [2 * draws, h, w, pipeline.latent_channels()],
             });
         }
-        let exam = Self { parts, objective, rivals: None, draws };
-        let base = exam.answers(pipeline.unet(), pipeline, &mut || false)?;
+        let exam = Self { parts, objective, rivals: None, anew: false, draws };
+        let plain = Answers { unet: pipeline.unet().clone(), hears: pipeline.clone() };
+        let base = exam.errors(&plain, &mut || false)?;
         Ok(Self { rivals: Some(Rivals { base, beta }), ..exam })
     }
 
@@ -100,8 +120,8 @@ impl Exam {
     ///
     /// # Errors
     /// When it was stopped, or the device hands no numbers back.
-    pub fn sit(&self, unet: &Unet, pipeline: &Pipeline, stop: &mut dyn FnMut() -> bool) -> Result<Vec<f32>> {
-        let answers = self.answers(unet, pipeline, stop)?;
+    pub fn sit(&self, answers: &Answers, stop: &mut dyn FnMut() -> bool) -> Result<Vec<f32>> {
+        let answers = self.errors(answers, stop)?;
         Ok(match &self.rivals {
             None => answers.concat(),
             Some(Rivals { base, beta }) => {
@@ -111,12 +131,17 @@ impl Exam {
     }
 
     /// Errors, part by part.
-    fn answers(&self, unet: &Unet, pipeline: &Pipeline, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Vec<f32>>> {
+    fn errors(&self, answers: &Answers, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Vec<f32>>> {
         let mut ask = |part: &Part| {
             if stop() {
                 return Err(Error::cancelled());
             }
-            errors(unet, &self.objective, part, &pipeline.nothing_set(part.shape[0]))
+            let told = answers.hears.nothing_set(part.shape[0]);
+            if !self.anew {
+                return errors(&answers.unet, &self.objective, part, &part.words, &told);
+            }
+            let captions: Vec<&str> = part.captions.iter().map(String::as_str).collect();
+            errors(&answers.unet, &self.objective, part, &answers.hears.words_of(&captions)?, &told)
         };
         self.parts.iter().map(&mut ask).collect()
     }

@@ -32,6 +32,8 @@ pub struct Part {
     pub levels: Vec<Level>,
     /// `[n, tokens, width]`, without gradients.
     pub words: Tensor<3>,
+    /// What they were, one a picture.
+    pub captions: Vec<String>,
     /// `[n, h, w, c]`.
     pub shape: [usize; 4],
 }
@@ -75,8 +77,14 @@ fn ask(
 ///
 /// # Errors
 /// When the device hands no numbers back.
-pub fn errors(unet: &Unet, objective: &Objective, part: &Part, told: &UnetConditioning) -> Result<Vec<f32>> {
-    let a = ask(unet, objective, part, part.words.clone(), told, &part.words.device())?;
+pub fn errors(
+    unet: &Unet,
+    objective: &Objective,
+    part: &Part,
+    words: &Tensor<3>,
+    told: &UnetConditioning,
+) -> Result<Vec<f32>> {
+    let a = ask(unet, objective, part, words.clone(), told, &words.device())?;
     let n = part.shape[0];
     let errors = (a.answer - a.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1);
     Ok(values(errors)?.iter().zip(&part.levels).map(|(e, l)| e * l.weight).collect())
@@ -145,18 +153,19 @@ impl Loss {
         })
     }
 
-    /// The mean loss of a part, `[1]`. `unet` carries the adapter.
+    /// The mean loss of a part, `[1]`. `unet` carries what learns; `words` are the part's own, with gradients, where it is they that
+    /// learn.
     ///
     /// # Errors
     /// When the denoiser refuses.
-    pub fn of(&self, unet: &Unet, judge: Option<&Judge>, part: &Part) -> Result<Tensor<1>> {
+    pub fn of(&self, unet: &Unet, judge: Option<&Judge>, part: &Part, words: Option<Tensor<3>>) -> Result<Tensor<1>> {
         let n = part.shape[0];
         let mut told = self.told.clone();
         told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, n));
-        let words = Tensor::from_inner(part.words.clone());
+        let words = words.unwrap_or_else(|| Tensor::from_inner(part.words.clone()));
         if let Some((reference, beta)) = &self.reference {
             let plain = UnetConditioning { class_labels: told.class_labels.clone().map(Tensor::inner), ..told.clone() };
-            let base = errors(reference, &self.objective, part, &plain)?;
+            let base = errors(reference, &self.objective, part, &part.words, &plain)?;
             let a = ask(unet, &self.objective, part, words, &told, &self.device)?;
             return Ok(self.preferred(a, part, &base, *beta));
         }

@@ -1,8 +1,9 @@
 //! `kiln finetune`: a LoRA from a person's own pictures or ratings, for any checkpoint of the one pipeline, with evidence.
 //!
 //! [`gather`] lists a folder, [`survey`](mod@survey) says beforehand what is in it, [`dataset`] makes latents and captions of it
-//! and holds some pictures out, [`choices`] does the same with choices between pictures, [`student`] is what learns, [`objective`]
-//! and [`losses`] say what is made small, [`exam`] asks the same questions before and after, [`run`](mod@run) is the loop,
+//! and holds some pictures out, [`choices`] does the same with choices between pictures, [`student`] is what learns, `pupil` puts it
+//! into the checkpoint and into its file, [`objective`]
+//! and [`losses`] say what is made small, `exam` asks the same questions before and after, [`run`](mod@run) is the loop,
 //! [`search`] finds settings for it, [`card`] what the adapter's file says of itself.
 
 pub mod buckets;
@@ -10,10 +11,11 @@ pub mod captions;
 pub mod card;
 pub mod choices;
 pub mod dataset;
-pub mod exam;
+mod exam;
 pub mod gather;
 pub mod losses;
 pub mod objective;
+mod pupil;
 pub mod run;
 pub mod search;
 pub mod settings;
@@ -26,5 +28,5 @@ mod tests;
 pub use card::{Evidence, Outcome};
 pub use choices::{Choice, Choices, Chosen};
 pub use run::{Event, Lessons, Options, run};
-pub use settings::{LossKind, Preference, Settings};
+pub use settings::{LossKind, Preference, Settings, Taught};
 pub use state::path_of as state_of;

@@ -1,22 +1,19 @@
-//! The loop: batches, steps, checks on held-out pictures, and the adapter of the best check.
+//! The loop: batches, steps, checks on held-out pictures, the adapter of the best check, and what others that were kept apart prove.
 
-use super::card::{Card, Evidence, NOTE, Outcome, Point};
+use super::card::{Card, Evidence, Outcome, Point};
 use super::choices::{self, Choices, Pair, rewards};
 use super::dataset::{Dataset, Example, Preparing, prepare};
-use super::exam::{Exam, mean};
+use super::exam::{CHECK, Exam, PROOF, mean};
 use super::gather::LeftOut;
 use super::losses::{Loss, Part};
 use super::objective::Objective;
+use super::pupil::{Kept, Pupil, check_out, contexts};
 use super::search::{Trial, search};
-use super::settings::{LossKind, Preference, Settings};
+use super::settings::{Preference, Settings};
 use super::state::{self, Course};
 use super::student::Student;
 use crate::corpus::rng::Rng;
 use crate::kernels::cpu::half::HalfProducts;
-use crate::model::Init;
-use crate::model::lora::trainable::{Target, frozen, reread, targets};
-use crate::model::lora::{Adapter, Trained, save};
-use crate::model::unet::Unet;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
 use crate::tuning::optimizer::{Optimizer, learning_rate};
@@ -25,7 +22,7 @@ use crate::{Error, ErrorKind, Result};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -78,10 +75,12 @@ pub enum Event {
     Prepared {
         /// Pictures learnt from.
         learnt: usize,
-        /// Pictures held out.
+        /// Pictures that choose the best check.
         held_out: usize,
-        /// Choices learnt from and held out; none where pictures teach by themselves.
-        choices: (usize, usize),
+        /// Pictures that are kept apart to prove.
+        proof: usize,
+        /// Choices learnt from, those that choose the best check, those that prove; none where pictures teach by themselves.
+        choices: [usize; 3],
         /// Files that are not used, and why.
         left_out: Vec<LeftOut>,
         /// What the person should know.
@@ -116,6 +115,8 @@ pub enum Event {
         /// Whether it is the best so far.
         best: bool,
     },
+    /// What was kept apart is asked about, before and after.
+    Proving,
 }
 
 /// Teaches a checkpoint a LoRA and writes it; `observe` hears how it goes, an error of it ends the run.
@@ -126,7 +127,7 @@ pub enum Event {
 pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
     options.settings.check()?;
     pipeline.check_teachable()?;
-    check_out(&options.out)?;
+    check_out(&options.out, &options.settings, options.resume)?;
     let began = Instant::now();
     let mut failure = None;
     let mut watch = |p| {
@@ -143,12 +144,48 @@ pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event
     };
     let data = Arc::new(data);
     if !options.search {
-        return Run::begin(pipeline, options, data, observe)?.go(began, observe);
+        return whole(pipeline, options, data, began, observe);
     }
     let settings = search(pipeline, options, &data, observe)?;
     observe(Event::Found(Box::new(settings.clone())))?;
     let found = Options { settings, search: false, ..options.clone() };
-    Run::begin(pipeline, &found, data, observe)?.go(began, observe)
+    whole(pipeline, &found, data, began, observe)
+}
+
+/// All steps, then the proof.
+fn whole(
+    pipeline: &Pipeline,
+    options: &Options,
+    data: Arc<Dataset>,
+    began: Instant,
+    observe: &mut dyn FnMut(Event) -> Result<()>,
+) -> Result<Outcome> {
+    let mut run = Run::begin(pipeline, options, data, observe)?;
+    let mut outcome = run.go(began, observe)?;
+    if !outcome.stopped {
+        match run.prove(observe) {
+            Ok(evidence) => outcome.card = run.write(evidence)?,
+            // All steps are done: going on asks again.
+            Err(error) if error.kind == ErrorKind::Cancelled => outcome.stopped = true,
+            Err(error) => return Err(error),
+        }
+    }
+    outcome.seconds = began.elapsed().as_secs_f32();
+    Ok(outcome)
+}
+
+/// Questions about pictures, or about choices among them.
+fn exam(
+    pipeline: &Pipeline,
+    settings: &Settings,
+    (examples, pairs): (&[Example], &[Pair]),
+    seed: u64,
+    draws: usize,
+) -> Result<Exam> {
+    match settings.preference {
+        Some(preference) => Exam::of_choices(examples, pairs, preference.beta(), pipeline, seed, draws),
+        None => Ok(Exam::new(examples, pipeline, seed, draws)?.heard_anew(settings.word().is_some())),
+    }
 }
 
 /// Whether a listener wants the run to end.
@@ -160,25 +197,16 @@ fn cancelled(answer: Result<()>) -> Result<bool> {
     }
 }
 
-/// Refuses an output that would fail after minutes of work.
-fn check_out(out: &Path) -> Result<()> {
-    if out.extension().is_none_or(|e| e != "safetensors") {
-        return Err(Error::usage(format!("{} has to end in .safetensors.", out.display())));
-    }
-    let folder = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    crate::library::make_writable_folder(folder)
-}
-
 pub(super) struct Run<'a> {
     pipeline: &'a Pipeline,
     options: &'a Options,
     data: Arc<Dataset>,
-    targets: Vec<Target>,
+    pupil: Pupil<'a>,
     exam: Exam,
     course: Course,
     optimizer: Optimizer,
     student: Student,
-    kept: Option<Vec<Trained>>,
+    kept: Option<Kept>,
 }
 
 impl<'a> Run<'a> {
@@ -190,24 +218,20 @@ impl<'a> Run<'a> {
         observe: &mut dyn FnMut(Event) -> Result<()>,
     ) -> Result<Self> {
         let settings = &options.settings;
-        let targets = targets(pipeline.unet());
-        let device = pipeline.device().clone().autodiff();
-        let judged = (settings.loss == LossKind::Adversarial).then(|| pipeline.latent_channels());
-        let mut init = Init::new(&device, settings.seed);
-        let mut student = Student::new(&mut init, &targets, settings.rank, judged);
+        let pupil = Pupil::new(pipeline, settings, &options.out)?;
+        let mut student = pupil.student();
         let mut optimizer = Optimizer::new(&student, settings.optimizer_config());
         observe(Event::Prepared {
             learnt: data.learnt.len(),
             held_out: data.held_out.len(),
-            choices: (data.pairs.len(), data.held_out_pairs.len()),
+            proof: data.proof.len(),
+            choices: [data.pairs.len(), data.held_out_pairs.len(), data.proof_pairs.len()],
             left_out: data.left_out.clone(),
             notices: data.notices.clone(),
-            layers: (targets.len(), student.lora.num_params()),
+            layers: pupil.size(&student),
         })?;
-        let exam = match settings.preference {
-            Some(preference) => Exam::of_choices(&data, preference.beta(), pipeline, settings.seed)?,
-            None => Exam::new(&data.held_out, pipeline, settings.seed)?,
-        };
+        let before = pupil.before();
+        let exam = exam(&before.hears, settings, (&data.held_out, &data.held_out_pairs), settings.seed, CHECK)?;
         let mut course = Course {
             base_hash: pipeline.info().hash.clone(),
             data_hash: data.hash.clone(),
@@ -223,7 +247,7 @@ impl<'a> Run<'a> {
         let saved = state::path_of(&options.out);
         if options.resume && saved.is_file() {
             (student, course) = state::restore(student, &mut optimizer, &course, &saved)?;
-            kept = Adapter::open(&options.out).ok().and_then(|adapter| reread(&adapter, &targets));
+            kept = pupil.reopen();
             if kept.is_none() {
                 // Without its matrices the best check is worth nothing.
                 course.best = None;
@@ -231,18 +255,18 @@ impl<'a> Run<'a> {
             }
         } else {
             let mut stop = || (options.stop)() || observe(Event::Between).is_err();
-            course.base = exam.sit(pipeline.unet(), pipeline, &mut stop)?;
+            course.base = exam.sit(&before, &mut stop)?;
         }
         if !exam.is_empty() {
             observe(Event::Base { held_out: mean(&course.base) })?;
         }
-        Ok(Self { pipeline, options, data, targets, exam, course, optimizer, student, kept })
+        Ok(Self { pipeline, options, data, pupil, exam, course, optimizer, student, kept })
     }
 
-    pub(super) fn go(mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
+    /// Takes all steps; the card that is written has no evidence yet.
+    pub(super) fn go(&mut self, began: Instant, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Outcome> {
         let options = self.options;
         let settings = &options.settings;
-        let unet = frozen(self.pipeline.unet());
         let beta = match settings.preference {
             Some(Preference::Dpo { beta }) => Some(beta),
             _ => None,
@@ -250,7 +274,8 @@ impl<'a> Run<'a> {
         let loss = Loss::new(settings.loss, beta, self.pipeline, settings.batch.max(2))?;
         let mut shards = Shards::at_least(&self.student, self.pipeline.device(), settings.batch, 2)?;
         let data = self.data.clone();
-        let picker = Picker::new(&data, settings, self.pipeline);
+        let hears = self.pupil.before().hears;
+        let picker = Picker::new(&data, settings, &hears);
         let every = (settings.steps / 20).clamp(5, 250);
         let (first, started) = (self.optimizer.steps(), Instant::now());
         let (mut reported, mut saved) = (Instant::now(), Instant::now());
@@ -271,7 +296,8 @@ impl<'a> Run<'a> {
                 let parts: Vec<Part> = (0..shards.count())
                     .map(|_| picker.part(share, settings.caption_dropout, &mut rng))
                     .collect::<Result<_>>()?;
-                let (of_batch, more) = self.gradients(&mut shards, &unet, &loss, &parts)?;
+                let dice: Vec<u64> = parts.iter().map(|_| u64::from(rng.bits())).collect();
+                let (of_batch, more) = self.gradients(&mut shards, &loss, &parts, &dice)?;
                 value += of_batch / settings.accumulate as f32;
                 match &mut gradients {
                     None => gradients = Some(more),
@@ -315,7 +341,7 @@ impl<'a> Run<'a> {
         if stopped || self.kept.is_none() {
             self.save_state()?;
         }
-        let card = self.write()?;
+        let card = self.write(None)?;
         Ok(Outcome { card, steps: self.optimizer.steps(), stopped, early, seconds: began.elapsed().as_secs_f32() })
     }
 
@@ -326,15 +352,16 @@ impl<'a> Run<'a> {
     fn gradients(
         &self,
         shards: &mut Shards<Student>,
-        unet: &Unet,
         loss: &Loss,
         parts: &[Part],
+        dice: &[u64],
     ) -> Result<(f32, Gradients)> {
         // Only for the products of training: what is measured is measured in full precision.
         let _half = HalfProducts::allow();
         shards.gradients(&self.optimizer, |student, shard| {
-            let taught = student.lora.apply(unet, &self.targets);
-            loss.of(&taught, student.judge.as_ref(), &parts[shard])
+            let part = &parts[shard];
+            let (unet, words) = self.pupil.learning(student, &part.captions, dice[shard])?;
+            loss.of(&unet, student.judge.as_ref(), part, words)
         })
     }
 
@@ -342,17 +369,17 @@ impl<'a> Run<'a> {
     fn check(&mut self, step: u64, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<bool> {
         let loss = mean(&self.course.losses);
         self.course.losses.clear();
-        let averaged = self.optimizer.averaged(self.student.clone()).valid().lora;
+        let averaged = self.optimizer.averaged(self.student.clone()).valid();
         let mut point = Point { step, loss, held_out: None };
         let mut best = true;
         if !self.exam.is_empty() {
-            let taught = averaged.apply(self.pipeline.unet(), &self.targets);
+            let taught = self.pupil.after(&averaged);
             // Not stoppable: a check that is begun is a part of its step.
             let mut go_on = || {
                 _ = observe(Event::Between);
                 false
             };
-            let errors = self.exam.sit(&taught, self.pipeline, &mut go_on)?;
+            let errors = self.exam.sit(&taught, &mut go_on)?;
             let value = mean(&errors);
             point.held_out = Some(value);
             best = self.course.best.as_ref().is_none_or(|(_, b)| value < mean(b) * (1.0 - BETTER));
@@ -363,18 +390,44 @@ impl<'a> Run<'a> {
         self.course.curve.push(point);
         self.course.waited = if best { 0 } else { self.course.waited + 1 };
         if best {
-            self.kept = Some(averaged.trained(&self.targets));
-            self.write()?;
+            self.kept = Some(self.pupil.keep(&averaged)?);
+            self.write(None)?;
         }
         observe(Event::Checked { point, best })?;
         let patience = self.options.settings.patience;
         Ok(patience > 0 && self.course.waited >= patience)
     }
 
+    /// What those that were kept apart say of the adapter as it lies in its file; where there are too few of them, what those say
+    /// that chose it. Nobody looks at them before, and nothing is chosen by them.
+    fn prove(&self, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Option<Evidence>> {
+        let (options, data) = (self.options, &self.data);
+        let of_choices = options.settings.preference.is_some();
+        let evidence = |base: &[f32], tuned: &[f32], draws: usize| match of_choices {
+            true => Evidence::of_choices(base, tuned),
+            false => Evidence::of(base, tuned, draws),
+        };
+        if data.proof.is_empty() {
+            let best = self.course.best.as_ref();
+            let found = best.and_then(|(_, errors)| evidence(&self.course.base, errors, self.exam.draws));
+            return Ok(found.map(Evidence::by_what_chose));
+        }
+        observe(Event::Proving)?;
+        // Other noise than at the checks.
+        let seed = options.settings.seed ^ 0x9700f;
+        let before = self.pupil.before();
+        let exam = exam(&before.hears, &options.settings, (&data.proof, &data.proof_pairs), seed, PROOF)?;
+        let after = self.pupil.written()?;
+        let mut stop = || (options.stop)() || observe(Event::Between).is_err();
+        let base = exam.sit(&before, &mut stop)?;
+        let tuned = exam.sit(&after, &mut stop)?;
+        Ok(evidence(&base, &tuned, exam.draws))
+    }
+
     /// Writes the adapter that was kept, or the present one, with its card.
-    fn write(&self) -> Result<Card> {
-        let present = || self.optimizer.averaged(self.student.clone()).valid().lora.trained(&self.targets);
-        let layers = self.kept.clone().unwrap_or_else(present);
+    fn write(&self, evidence: Option<Evidence>) -> Result<Card> {
+        let present = || self.pupil.keep(&self.optimizer.averaged(self.student.clone()).valid());
+        let kept = self.kept.clone().map_or_else(present, Ok)?;
         let info = self.pipeline.info();
         let mut captions: BTreeMap<&str, usize> = BTreeMap::new();
         self.data.learnt.iter().for_each(|e| *captions.entry(&e.caption).or_default() += 1);
@@ -382,7 +435,6 @@ impl<'a> Run<'a> {
         captions.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         captions.truncate(NAMED);
         let best = self.course.best.as_ref();
-        let evidence = if self.options.settings.preference.is_some() { Evidence::of_choices } else { Evidence::of };
         let last = self.course.curve.last().map_or(self.optimizer.steps(), |p| p.step);
         let card = Card {
             kiln: env!("CARGO_PKG_VERSION").into(),
@@ -390,17 +442,19 @@ impl<'a> Run<'a> {
             base_hash: info.hash.clone(),
             data_hash: self.data.hash.clone(),
             learnt: self.data.learnt.len(),
-            held_out: self.data.held_out.len(),
-            choices: self.options.settings.preference.map(|_| (self.data.pairs.len(), self.data.held_out_pairs.len())),
+            held_out: self.data.held_out.len() + self.data.proof.len(),
+            choices: self
+                .options
+                .settings
+                .preference
+                .map(|_| (self.data.pairs.len(), self.data.held_out_pairs.len() + self.data.proof_pairs.len())),
             captions,
             settings: self.options.settings.clone(),
             step: best.map_or(last, |(step, _)| *step),
             curve: self.course.curve.clone(),
-            evidence: best.and_then(|(_, errors)| evidence(&self.course.base, errors)),
+            evidence,
         };
-        let text = serde_json::to_string(&card)
-            .map_err(|e| Error::failed(format!("The training card could not be written down: {e}.")))?;
-        save(&layers, &[(NOTE, &text)], &self.options.out)?;
+        self.pupil.write(&kept, &card)?;
         Ok(card)
     }
 }
@@ -417,10 +471,12 @@ struct Picker<'a> {
     shares: Vec<f64>,
     /// Choices to draw instead of pictures.
     pairs: &'a [Pair],
+    /// The new word, where one learns, and what it is shown in.
+    word: Option<(&'a str, Vec<String>)>,
 }
 
 impl<'a> Picker<'a> {
-    fn new(data: &'a Dataset, settings: &Settings, pipeline: &'a Pipeline) -> Self {
+    fn new(data: &'a Dataset, settings: &'a Settings, pipeline: &'a Pipeline) -> Self {
         let examples = &data.learnt;
         let weights: Vec<f64> = match settings.preference {
             Some(Preference::Dpo { .. }) => data.pairs.iter().map(|p| p.weight).collect(),
@@ -438,7 +494,17 @@ impl<'a> Picker<'a> {
             examples.iter().enumerate().flat_map(|(i, e)| std::iter::repeat_n(i, e.repeats as usize)).collect();
         let mut by_size: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         all.iter().for_each(|i| by_size.entry(examples[*i].size).or_default().push(*i));
-        Self { pipeline, objective: Objective::new(pipeline.schedule()), examples, all, by_size, shares, pairs }
+        let word = settings.word().map(|word| (word, contexts(pipeline, word)));
+        Self { pipeline, objective: Objective::new(pipeline.schedule()), examples, all, by_size, shares, pairs, word }
+    }
+
+    /// What is said of an example this time.
+    fn caption(&self, example: &Example, dropout: f32, rng: &mut Rng) -> String {
+        match &self.word {
+            _ if rng.chance(dropout) => String::new(),
+            Some((word, contexts)) if example.caption == *word => rng.pick(contexts).clone(),
+            _ => example.caption.clone(),
+        }
     }
 
     /// An index, as often as its share of all weights says.
@@ -472,17 +538,18 @@ impl<'a> Picker<'a> {
             for (side, index) in [pair.winner, pair.loser].into_iter().enumerate() {
                 let example = &self.examples[index];
                 clean[side].extend(example.latent(variant));
-                captions[side].push(if silent { "" } else { example.caption.as_str() });
+                captions[side].push(if silent { String::new() } else { example.caption.clone() });
             }
             noise.extend(TorchGenerator::new(u64::from(rng.bits())).randn(clean[0].len() - noise.len()));
             levels.push(self.objective.draw(rng));
         }
-        let words = [self.pipeline.words_of(&captions[0])?, self.pipeline.words_of(&captions[1])?];
+        let captions = captions.concat();
         Ok(Part {
             clean: clean.concat(),
             noise: noise.repeat(2),
             levels: levels.repeat(2),
-            words: Tensor::cat(words.into(), 0),
+            words: self.words(&captions)?,
+            captions,
             shape: [2 * n, size.1, size.0, self.pipeline.latent_channels()],
         })
     }
@@ -506,9 +573,15 @@ impl<'a> Picker<'a> {
             noise.extend(TorchGenerator::new(u64::from(rng.bits())).randn(latent.len()));
             clean.extend(latent);
             levels.push(self.objective.draw(rng));
-            captions.push(if rng.chance(dropout) { "" } else { example.caption.as_str() });
+            captions.push(self.caption(example, dropout, rng));
         }
-        let words = self.pipeline.words_of(&captions)?;
-        Ok(Part { clean, noise, levels, words, shape: [n, size.1, size.0, self.pipeline.latent_channels()] })
+        let words = self.words(&captions)?;
+        let shape = [n, size.1, size.0, self.pipeline.latent_channels()];
+        Ok(Part { clean, noise, levels, words, captions, shape })
+    }
+
+    fn words(&self, captions: &[String]) -> Result<Tensor<3>> {
+        let captions: Vec<&str> = captions.iter().map(String::as_str).collect();
+        self.pipeline.words_of(&captions)
     }
 }

@@ -114,10 +114,12 @@ fn rounds(
             let short = Settings { steps, warm_up: settings.warm_up.min(steps / 4), patience: 0, ..settings.clone() };
             let trial = Options { settings: short, out: out.into(), resume: false, ..options.clone() };
             let mut quiet = |_| Ok(());
-            let outcome = Run::begin(pipeline, &trial, data.clone(), &mut quiet).and_then(|r| r.go(began, &mut quiet));
+            // What is kept apart to prove is not asked: it would have chosen the settings, then.
+            let outcome =
+                Run::begin(pipeline, &trial, data.clone(), &mut quiet).and_then(|mut run| run.go(began, &mut quiet));
             let held_out = match outcome {
                 Ok(outcome) if outcome.stopped => return Err(Error::cancelled()),
-                Ok(outcome) => outcome.card.evidence.map(|e| e.tuned),
+                Ok(outcome) => outcome.card.best(),
                 Err(error) if error.kind == crate::ErrorKind::Cancelled => return Err(error),
                 // Out of range: a bad setting, not a bad search.
                 Err(_) => None,

@@ -1,10 +1,11 @@
-//! What learns: the adapter, and a discriminator where one is wanted.
+//! What learns: an adapter, a word or the whole denoiser, and a discriminator where one is wanted.
 
 use crate::kernels;
 use crate::model::Init;
 use crate::model::layers::Conv2d;
-use crate::model::lora::trainable::{Lora, Target};
-use burn::module::Module;
+use crate::model::lora::trainable::Lora;
+use crate::model::unet::Unet;
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 /// Channels of the discriminator.
@@ -38,19 +39,15 @@ impl Judge {
     }
 }
 
-/// Everything that has gradients.
+/// Everything that has gradients: one of the first three, and a discriminator with the adversarial loss.
 #[derive(Module, Debug)]
 pub struct Student {
-    /// The adapter.
-    pub lora: Lora,
+    /// An adapter.
+    pub lora: Option<Lora>,
+    /// The whole denoiser.
+    pub unet: Option<Unet>,
+    /// The vector of a new word, `[1, width]`.
+    pub word: Option<Param<Tensor<2>>>,
     /// With the adversarial loss.
     pub judge: Option<Judge>,
-}
-
-impl Student {
-    /// An adapter that changes nothing yet.
-    pub fn new(init: &mut Init, targets: &[Target], rank: usize, judged_channels: Option<usize>) -> Self {
-        let lora = Lora::new(init, targets, rank);
-        Self { lora, judge: judged_channels.map(|channels| Judge::new(init, channels)) }
-    }
 }

@@ -2,9 +2,10 @@
 
 use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
 use super::card::{Card, NOTE};
-use super::exam::{Exam, mean};
+use super::exam::{CHECK, Exam, PROOF, mean};
 use super::gather::{Duplicates, decode, gather};
 use super::losses::{Loss, Part};
+use super::pupil::{Answers, Pupil};
 use super::*;
 use crate::corpus::rng::Rng;
 use crate::model::Init;
@@ -86,7 +87,7 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         let weights = Weights::open(&out).unwrap();
         let card: Card = serde_json::from_str(weights.note(NOTE).unwrap()).unwrap();
         assert_eq!(card, outcome.card);
-        assert_eq!((card.learnt, card.held_out), (7, 1));
+        assert_eq!((card.learnt, card.held_out, evidence.asked, evidence.apart), (6, 2, 1, true));
 
         // What was written is what was measured.
         let adapter = Adapter::open(&out).unwrap();
@@ -94,9 +95,18 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
             crate::model::lora::merge::merge(pipeline.unet(), Network::Unet, &[(&adapter, 1.0)], &|_| Vec::new())
                 .unwrap();
         assert_eq!(found.len(), targets(pipeline.unet()).len());
+        let merged = Answers { unet: merged, hears: pipeline.clone() };
         let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
-        let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed).unwrap();
-        let again = mean(&exam.sit(&merged, &pipeline, &mut || false).unwrap());
+        let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed, CHECK).unwrap();
+        let again = mean(&exam.sit(&merged, &mut || false).unwrap());
+        let best = card.best().unwrap();
+        assert!((again - best).abs() < 1e-4 * best, "{again} {card:?}");
+        let paths = |part: &[dataset::Example]| part.iter().map(|e| e.path.clone()).collect::<Vec<_>>();
+        let (checks, proves) = (paths(&data.held_out), paths(&data.proof));
+        assert!(proves.iter().all(|p| !checks.contains(p) && !paths(&data.learnt).contains(p)), "{proves:?}");
+        // Of what proves, nothing was chosen: only another measurement gives the same number.
+        let exam = Exam::new(&data.proof, &pipeline, wanted.settings.seed ^ 0x9700f, PROOF).unwrap();
+        let again = mean(&exam.sit(&merged, &mut || false).unwrap());
         assert!((again - evidence.tuned).abs() < 1e-4 * evidence.tuned, "{again} {evidence:?}");
     }
 }
@@ -144,6 +154,7 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
         noise: noise.clone(),
         levels: vec![objective.at(0.2)],
         words: pipeline.words_of(&["a fox"]).unwrap(),
+        captions: vec!["a fox".into()],
         shape: [1, h, w, pipeline.latent_channels()],
         clean: clean.clone(),
     };
@@ -151,6 +162,7 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
         noise: noise.repeat(2),
         levels: vec![objective.at(0.2); 2],
         words: pipeline.words_of(&["a fox", "a fox"]).unwrap(),
+        captions: vec!["a fox".into(); 2],
         shape: [2, h, w, pipeline.latent_channels()],
         clean: [clean, example[1].latent(0)].concat(),
     };
@@ -164,7 +176,7 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
             &lora,
             crate::tuning::optimizer::OptimizerConfig { kind: OptimizerKind::AdamW, ..Default::default() },
         );
-        let value = |lora: &Lora| loss.of(&lora.apply(&unet, &found), None, part).unwrap();
+        let value = |lora: &Lora| loss.of(&lora.apply(&unet, &found), None, part, None).unwrap();
         if beta.is_some() {
             let untaught: f32 = value(&lora).inner().into_scalar();
             assert!((untaught - std::f32::consts::LN_2).abs() < 1e-4, "nothing is preferred yet: {untaught}");
@@ -219,7 +231,8 @@ fn what_was_preferred_becomes_likelier_than_what_was_not() {
         wanted.settings.learning_rate = 5e-3;
         let outcome = quiet(&pipeline, &wanted).unwrap();
         let evidence = outcome.card.evidence.unwrap();
-        assert_eq!(outcome.card.choices, Some((10, 2)), "{preference:?}");
+        assert_eq!(outcome.card.choices, Some((9, 3)), "{preference:?}");
+        assert!(evidence.apart && evidence.asked == 2, "one chose the step, two prove: {evidence:?}");
         assert!((evidence.base - std::f32::consts::LN_2).abs() < 1e-4, "{evidence:?}");
         if preference == Preference::Reward {
             // Plain pictures are easier and become likelier, too: no gain, and it says so.
@@ -269,7 +282,7 @@ fn choices_that_cannot_be_learnt_from_are_said() {
     std::fs::write(&given[0].loser.path, b"no picture").unwrap();
     picture(1, 128, 64).save(&given[1].winner.path).unwrap();
     wanted.lessons = Lessons::Choices(Choices { learnt: given.clone(), ..Choices::default() });
-    let mut told = (Vec::new(), Vec::new(), (0, 0));
+    let mut told = (Vec::new(), Vec::new(), [0; 3]);
     run(&pipeline, &wanted, &mut |event| {
         if let Event::Prepared { left_out, notices, choices, .. } = event {
             told = (left_out, notices, choices);
@@ -277,7 +290,7 @@ fn choices_that_cannot_be_learnt_from_are_said() {
         Ok(())
     })
     .unwrap();
-    assert_eq!((told.0.len(), told.2), (1, (1, 0)));
+    assert_eq!((told.0.len(), told.2), (1, [1, 0, 0]));
     assert!(told.1[0].starts_with("1 choices are between pictures of different shapes"), "{:?}", told.1);
     assert!(told.1[1].contains("no proof"), "{:?}", told.1);
     given.truncate(1);
@@ -303,6 +316,157 @@ fn frozen_weights_share_memory_and_get_no_gradients() {
     assert_eq!(tracked.0, 0);
 }
 
+#[test]
+fn a_step_of_a_new_word_is_torchs() {
+    #[derive(serde::Deserialize)]
+    struct Step {
+        captions: Vec<String>,
+        times: Vec<f64>,
+        learning_rate: f32,
+    }
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden/inversion");
+    let step: Step = serde_json::from_slice(&std::fs::read(golden.join("step.json")).unwrap()).unwrap();
+    let file = Weights::open(&golden.join("step.safetensors")).unwrap();
+    let of = |key: &str| file.tensor(key).unwrap().unwrap().1;
+    let near = |ours: &[f32], theirs: &[f32], what: &str| {
+        let size = theirs.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let off = ours.iter().zip(theirs).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(ours.len() == theirs.len() && off < 1e-4 * size, "{what}: off by {off} of {size}");
+    };
+    let pipeline = tiny("tiny_sd");
+    let settings = Settings::suited_to(100_000, OptimizerKind::AdamW).for_word("<ink>", "fox", 1.0);
+    let pupil = Pupil::new(&pipeline, &settings, Path::new("unwritten.safetensors")).unwrap();
+    let student = pupil.student();
+    let mut optimizer = crate::tuning::optimizer::Optimizer::new(&student, settings.optimizer_config());
+    let values =
+        |student: &super::student::Student| crate::pipeline::values(student.word.clone().unwrap().val().inner());
+    near(&values(&student).unwrap(), &of("first"), "the vector to begin with");
+    let objective = objective::Objective::new(pipeline.schedule());
+    let captions: Vec<&str> = step.captions.iter().map(String::as_str).collect();
+    let part = Part {
+        clean: of("clean"),
+        noise: of("noise"),
+        levels: step.times.iter().map(|t| objective.at((t + 0.5) / 1000.0)).collect(),
+        words: pupil.before().hears.words_of(&captions).unwrap(),
+        captions: step.captions.clone(),
+        shape: [2, 8, 8, 4],
+    };
+    let loss = Loss::new(LossKind::Mse, None, &pipeline, 2).unwrap();
+    let (unet, words) = pupil.learning(&student, &part.captions, 0).unwrap();
+    let value = loss.of(&unet, None, &part, words).unwrap();
+    near(&[value.clone().inner().into_scalar()], &of("loss"), "the loss");
+    let gradients = optimizer.take(&student, &mut value.backward());
+    assert_eq!(gradients.len(), 1, "nothing but the word learns");
+    near(gradients[0].as_ref().unwrap(), &of("gradient"), "the gradient");
+    optimizer.apply(&gradients, step.learning_rate);
+    near(&values(&optimizer.current(student)).unwrap(), &of("after"), "the vector after the step");
+}
+
+static LOOKED: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn a_word_or_a_whole_denoiser_learns_is_measured_as_written_and_goes_on() {
+    let pipeline = tiny("tiny_pipeline");
+    for word in [true, false] {
+        let (folder, images, _) = paths();
+        fill(&images, 8);
+        let ending = if word { ".safetensors" } else { "" };
+        let [out, other] = ["ink", "other"].map(|name| folder.path().join(format!("{name}{ending}")));
+        let mut wanted = options(&images, &out, 20);
+        let suited = wanted.settings.clone();
+        wanted.settings = if word {
+            suited.for_word("<ink>", "fox", pipeline.word_spread().unwrap())
+        } else {
+            Settings { learning_rate: 1e-3, ..suited.for_full() }
+        };
+        let mut sizes = (0, 0);
+        let outcome = run(&pipeline, &wanted, &mut |event| {
+            if let Event::Prepared { layers, .. } = event {
+                sizes = layers;
+            }
+            Ok(())
+        })
+        .unwrap();
+        let evidence = outcome.card.evidence.unwrap();
+        assert!(evidence.gain > 0.0 && evidence.apart, "{word}: {evidence:?}");
+        let width = pipeline.vector_of("fox").unwrap().len();
+        assert_eq!(sizes.1, if word { width } else { pipeline.unet().num_params() });
+
+        let pupil = Pupil::new(&pipeline, &wanted.settings, &out).unwrap();
+        let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
+        assert_eq!(data.learnt[0].caption == "<ink>", word);
+        let hears = pupil.before().hears;
+        let exam = Exam::new(&data.held_out, &hears, wanted.settings.seed, CHECK).unwrap().heard_anew(word);
+        let (before, again) = (pupil.before(), pupil.written().unwrap());
+        let [before, again] = [before, again].map(|answers| mean(&exam.sit(&answers, &mut || false).unwrap()));
+        let best = outcome.card.best().unwrap();
+        // A checkpoint is written in halves.
+        assert!(
+            (again - best).abs() < if word { 1e-5 } else { 2e-3 } * best && again < before,
+            "{again} {best} {before}"
+        );
+
+        // It draws, and otherwise than before.
+        let mut recipe = pipeline.info().defaults.clone();
+        recipe.prompt = "a <ink> fox".into();
+        let draw = |pipeline: &Pipeline, recipe: &crate::recipe::Recipe| {
+            pipeline.generate(recipe, &mut |_| std::ops::ControlFlow::Continue(())).unwrap().rgb
+        };
+        let plain = draw(&pipeline, &recipe);
+        if word {
+            let name = out.display().to_string();
+            recipe.embeddings = vec![crate::recipe::EmbeddingRef { name, hash: String::new() }];
+            assert_ne!(draw(&pipeline, &recipe), plain);
+        } else {
+            let tuned = Pipeline::load(&out, &mut |_| {}).unwrap();
+            assert_eq!(
+                (tuned.info().name.as_str(), tuned.info().sliders.len()),
+                ("ink", pipeline.info().sliders.len())
+            );
+            assert_ne!(draw(&tuned, &recipe), plain);
+            let refused = quiet(&pipeline, &wanted).unwrap_err();
+            assert!(refused.message.contains("does not replace"), "{refused}");
+        }
+
+        // Stopped and gone on with, it is the same to the bit.
+        let mut parted = Options { out: other.clone(), ..wanted.clone() };
+        LOOKED.store(0, Ordering::Relaxed);
+        parted.stop = || LOOKED.fetch_add(1, Ordering::Relaxed) > 17;
+        let stopped = quiet(&pipeline, &parted).unwrap();
+        assert!(stopped.stopped && (1..20).contains(&stopped.steps) && stopped.card.evidence.is_none());
+        (parted.stop, parted.resume) = (|| false, true);
+        let resumed = quiet(&pipeline, &parted).unwrap();
+        assert_eq!((resumed.card.curve, resumed.card.evidence), (outcome.card.curve, outcome.card.evidence));
+        let weights = |out: &Path| {
+            let file = if word { out.into() } else { out.join("unet/diffusion_pytorch_model.safetensors") };
+            let weights = Weights::open(&file).unwrap();
+            let mut keys: Vec<String> = weights.keys().map(str::to_string).collect();
+            keys.sort();
+            keys.iter().map(|key| weights.tensor(key).unwrap().unwrap().1).collect::<Vec<_>>()
+        };
+        assert_eq!(weights(&out), weights(&other));
+    }
+}
+
+#[test]
+fn words_and_places_that_cannot_be_are_usage_errors() {
+    let pipeline = tiny("tiny_pipeline");
+    let (_folder, images, out) = paths();
+    fill(&images, 1);
+    let wanted = options(&images, &out, 1);
+    let refused = |settings: Settings, out: &Path, said: &str| {
+        let wanted = Options { settings, out: out.into(), ..wanted.clone() };
+        let error = quiet(&pipeline, &wanted).unwrap_err();
+        assert!(error.kind == ErrorKind::Usage && error.message.contains(said), "{error}");
+    };
+    let plain = || wanted.settings.clone();
+    refused(plain().for_word("two words", "fox", 1.0), &out, "cannot be a word");
+    refused(plain().for_word("", "fox", 1.0), &out, "cannot be a word");
+    refused(plain().for_word("<ink>", "zebra", 1.0), &out, "does not know");
+    refused(plain().for_full(), &out, "which is a folder");
+    refused(plain().for_full(), &images, "does not replace");
+}
+
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
@@ -313,6 +477,7 @@ fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
     let straight_out = out.with_file_name("straight.safetensors");
     let mut straight = options(&images, &straight_out, 15);
     straight.settings.loss = LossKind::Adversarial;
+    straight.settings.rank_dropout = 0.3;
     let whole = quiet(&pipeline, &straight).unwrap();
 
     let mut parted = Options { out: out.clone(), ..straight.clone() };
@@ -420,6 +585,13 @@ fn unusable_folders_are_sentences() {
     fill(&images, 1);
     let outcome = quiet(&pipeline, &wanted).unwrap();
     assert!(outcome.card.evidence.is_none() && out.is_file());
+    // Five hold one out, which chooses the step and therefore proves nothing.
+    fill(&images, 5);
+    let card =
+        quiet(&pipeline, &Options { settings: Settings { steps: 10, ..wanted.settings }, ..wanted }).unwrap().card;
+    let evidence = card.evidence.unwrap();
+    assert!(!evidence.apart && !evidence.is_gain && evidence.sentence().contains("no proof"), "{evidence:?}");
+    assert_eq!(Some(evidence.tuned), card.best());
 }
 
 #[test]
