@@ -1,4 +1,4 @@
-//! Any keys and shapes in a well-formed header: recognised as a checkpoint or an adapter, or refused with a sentence.
+//! Any keys and shapes in a well-formed header: recognised as a checkpoint, an adapter or a tiny decoder, or refused with a sentence.
 //!
 //! Each line of the input is a key, a tab, and the sides of its tensor with spaces between; the numbers are zeros.
 
@@ -6,6 +6,7 @@
 
 use kiln::insight::inspect::inspect;
 use kiln::model::lora::Adapter;
+use kiln::model::tiny_decoder::TinyFile;
 use kiln::pipeline::Pipeline;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
@@ -35,5 +36,6 @@ fuzz_target!(|text: &str| {
     }
     let _ = inspect(&path);
     let _ = Adapter::open(&path);
+    let _ = TinyFile::open(&path);
     let _ = Pipeline::load(&path, &mut |_| {});
 });

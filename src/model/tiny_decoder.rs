@@ -144,3 +144,72 @@ fn read_shapes(path: &Path, weights: &Weights, (prefix, first): Layout) -> Resul
         ..AutoencoderTinyConfig::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use proptest::prelude::*;
+    use safetensors::tensor::{Dtype, TensorView};
+
+    type Named = (String, Vec<usize>);
+
+    /// The smallest decoder of two levels, without its prefix.
+    fn whole() -> Vec<Named> {
+        let conv = |key: &str, out: usize, inputs: usize| (key.to_string(), vec![out, inputs, 3, 3]);
+        let mut all = vec![conv("1.weight", 2, 4), ("1.bias".into(), vec![2]), conv("5.weight", 2, 2)];
+        for place in [0, 2, 4] {
+            all.extend([conv(&format!("3.conv.{place}.weight"), 2, 2), (format!("3.conv.{place}.bias"), vec![2])]);
+        }
+        all.extend([conv("6.weight", 3, 2), ("6.bias".into(), vec![3])]);
+        all
+    }
+
+    /// Writes tensors of zeros, opens the file and loads what it is.
+    fn read(tensors: &[Named]) -> Result<Option<usize>> {
+        let file = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
+        let sizes = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>());
+        let data = vec![0u8; 2 * sizes.max().unwrap_or(0)];
+        let view = |(key, shape): &Named| {
+            let bytes = &data[..2 * shape.iter().product::<usize>()];
+            (key.clone(), TensorView::new(Dtype::F16, shape.clone(), bytes).unwrap())
+        };
+        safetensors::serialize_to_file(tensors.iter().map(view), None, file.path()).unwrap();
+        let Some(found) = TinyFile::open(file.path())? else { return Ok(None) };
+        found.load(&mut Init::new(&Device::flex(), 0)).map(|_| Some(found.upscale()))
+    }
+
+    #[test]
+    fn levels_are_counted_by_their_gaps() {
+        assert_eq!(read(&whole()).unwrap(), Some(2));
+        let error = read(&whole()[..9]).unwrap_err().message;
+        assert!(error.contains("ends after layer 6 without a picture"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn changed_ones_are_answered(
+            changes in proptest::collection::vec(
+                (any::<prop::sample::Index>(), 0usize..4, proptest::collection::vec(0usize..9, 0..6), 0usize..30), 1..4),
+            prefix in prop::sample::select(vec!["", "decoder.", "decoder.layers.", "taesd_decoder."]),
+        ) {
+            let mut tensors = whole();
+            for (at, kind, shape, number) in changes {
+                let at = at.index(tensors.len());
+                match kind {
+                    0 => tensors[at].1 = shape,
+                    1 if tensors.len() > 1 => _ = tensors.remove(at),
+                    2 => tensors.push((format!("{number}.conv.0.weight"), shape)),
+                    _ => tensors.push((format!("{number}.weight"), shape)),
+                }
+            }
+            tensors.sort();
+            tensors.dedup_by(|a, b| a.0 == b.0);
+            let tensors: Vec<Named> = tensors.into_iter().map(|(key, shape)| (format!("{prefix}{key}"), shape)).collect();
+            if let Err(error) = read(&tensors) {
+                prop_assert!(error.message.ends_with('.'), "{}", error.message);
+            }
+        }
+    }
+}
