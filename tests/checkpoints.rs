@@ -1,19 +1,13 @@
 //! Adapters on whole pipelines, text to pixels, against diffusers and peft (tests/reference/lora_golden.py).
 
+mod common;
+
+use common::{Asked, golden, pixels};
 use kiln::pipeline::Pipeline;
 use kiln::recipe::{AdapterRef, Recipe};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden").join(name)
-}
-
-fn pixels(path: &Path) -> Vec<u8> {
-    image::open(path).expect("golden picture").to_rgb8().into_raw()
-}
 
 fn draw(pipeline: &Pipeline, recipe: &Recipe) -> Vec<u8> {
     pipeline.generate(recipe, &mut |_| ControlFlow::Continue(())).expect("generate").rgb
@@ -28,13 +22,8 @@ fn worst(a: &[u8], b: &[u8]) -> u8 {
 struct Case {
     name: String,
     adapters: Vec<(String, f32)>,
-    prompt: String,
-    negative_prompt: String,
-    seed: u64,
-    steps: u32,
-    cfg_scale: f32,
-    sampler: String,
-    side: u32,
+    #[serde(flatten)]
+    asked: Asked,
 }
 
 impl Case {
@@ -44,18 +33,7 @@ impl Case {
             hash: String::new(),
             weight: *weight,
         };
-        Recipe {
-            adapters: self.adapters.iter().map(adapter).collect(),
-            prompt: self.prompt.clone(),
-            negative_prompt: self.negative_prompt.clone(),
-            seed: self.seed,
-            steps: self.steps,
-            cfg_scale: self.cfg_scale,
-            sampler: self.sampler.clone(),
-            width: self.side,
-            height: self.side,
-            ..Recipe::default()
-        }
+        Recipe { adapters: self.adapters.iter().map(adapter).collect(), ..self.asked.recipe() }
     }
 }
 

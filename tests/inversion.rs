@@ -1,30 +1,20 @@
 //! Learnt words (textual inversion) on whole pipelines, text to pixels, against diffusers (tests/reference/inversion_golden.py).
 
+mod common;
+
+use common::{Asked, golden, pixels};
 use kiln::pipeline::Pipeline;
 use kiln::recipe::{EmbeddingRef, Recipe};
 use serde::Deserialize;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden").join(name)
-}
-
-fn pixels(path: &Path) -> Vec<u8> {
-    image::open(path).expect("golden picture").to_rgb8().into_raw()
-}
+use std::path::PathBuf;
 
 #[derive(Deserialize)]
 struct Case {
     name: String,
     files: Vec<String>,
-    prompt: String,
-    negative_prompt: String,
-    seed: u64,
-    steps: u32,
-    cfg_scale: f32,
-    sampler: String,
-    side: u32,
+    #[serde(flatten)]
+    asked: Asked,
 }
 
 impl Case {
@@ -33,18 +23,7 @@ impl Case {
             name: golden(&format!("inversion/{name}.safetensors")).display().to_string(),
             hash: String::new(),
         };
-        Recipe {
-            embeddings: self.files.iter().map(file).collect(),
-            prompt: self.prompt.clone(),
-            negative_prompt: self.negative_prompt.clone(),
-            seed: self.seed,
-            steps: self.steps,
-            cfg_scale: self.cfg_scale,
-            sampler: self.sampler.clone(),
-            width: self.side,
-            height: self.side,
-            ..Recipe::default()
-        }
+        Recipe { embeddings: self.files.iter().map(file).collect(), ..self.asked.recipe() }
     }
 }
 
@@ -70,7 +49,7 @@ fn pixels_with_learnt_words_agree_with_diffusers() {
             assert!(worst(&without.rgb) > Some(20), "{}: the words say nothing: {:?}", case.name, worst(&without.rgb));
         }
         // Weights and capitals mean what they mean for any other word.
-        let shouted = Recipe { prompt: case.prompt.to_uppercase(), ..recipe.clone() };
+        let shouted = Recipe { prompt: case.asked.prompt.to_uppercase(), ..recipe.clone() };
         assert_eq!(draw(&shouted).rgb, ours.rgb, "{}", case.name);
         let json = recipe.to_json().expect("json");
         assert_eq!(Recipe::from_json(&json).expect("read"), recipe);

@@ -1,12 +1,14 @@
 //! Whole pipelines, text to pixels, and the tokenizer, against diffusers and transformers (tests/reference/pipeline_golden.py).
 
+mod common;
+
+use common::{Asked, golden};
 use kiln::model::tokenizer::{Tokenizer, write};
 use kiln::pipeline::Pipeline;
 use kiln::recipe::{Recipe, SourceRef};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 const WORDS: [&str; 24] = [
     "a",
@@ -34,10 +36,6 @@ const WORDS: [&str; 24] = [
     "waves",
     "with",
 ];
-
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden").join(name)
-}
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(golden(name)).expect("golden file")
@@ -71,31 +69,15 @@ fn tokenizer_is_the_committed_one_and_agrees_with_transformers() {
 #[derive(Deserialize)]
 struct Case {
     folder: String,
-    prompt: String,
-    negative_prompt: String,
-    seed: u64,
+    #[serde(flatten)]
+    asked: Asked,
     sliders: BTreeMap<String, f32>,
-    steps: u32,
-    cfg_scale: f32,
-    sampler: String,
-    side: u32,
     rgb: Vec<u8>,
 }
 
 impl Case {
     fn recipe(&self) -> Recipe {
-        Recipe {
-            prompt: self.prompt.clone(),
-            negative_prompt: self.negative_prompt.clone(),
-            seed: self.seed,
-            sliders: self.sliders.clone(),
-            steps: self.steps,
-            cfg_scale: self.cfg_scale,
-            sampler: self.sampler.clone(),
-            width: self.side,
-            height: self.side,
-            ..Recipe::default()
-        }
+        Recipe { sliders: self.sliders.clone(), ..self.asked.recipe() }
     }
 }
 
@@ -112,16 +94,16 @@ fn pixels_agree_with_diffusers() {
         let picture = pipeline
             .generate(&case.recipe(), &mut |report| {
                 steps += 1;
-                assert_eq!((report.step, report.steps), (steps, case.steps));
+                assert_eq!((report.step, report.steps), (steps, case.asked.steps));
                 let look = report.preview().expect("a linear look");
                 assert_eq!(look.rgb.len(), (look.width * look.height * 3) as usize);
                 ControlFlow::Continue(())
             })
             .expect("generate");
-        assert_eq!(steps, case.steps);
+        assert_eq!(steps, case.asked.steps);
         assert_eq!(picture.rgb.len(), case.rgb.len());
         let worst = picture.rgb.iter().zip(&case.rgb).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(worst <= Some(2), "{} {:?}: off by {worst:?} of 255", case.folder, case.prompt);
+        assert!(worst <= Some(2), "{} {:?}: off by {worst:?} of 255", case.folder, case.asked.prompt);
         let spread = case.rgb.iter().max().zip(case.rgb.iter().min()).map(|(a, b)| a - b);
         assert!(spread > Some(60), "the golden picture is too flat to prove anything: {spread:?}");
         let again = pipeline.generate(&case.recipe(), &mut |_| ControlFlow::Continue(())).expect("again");

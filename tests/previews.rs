@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // a helper of a test may panic like the test itself
 
+mod common;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use common::golden;
 use kiln::model::Init;
 use kiln::model::tiny_decoder::TinyFile;
 use kiln::pipeline::{Pipeline, PreviewImage};
@@ -13,10 +16,6 @@ use serde_json::Value;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-
-fn golden(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/reference/golden").join(name)
-}
 
 type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
 

@@ -17,16 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from ember import draw
+from stable_diffusion import opened
 
 
 def stable_diffusion(folder, recipe, lora):
-    pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, feature_extractor=None,
-                                                   requires_safety_checker=False)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = opened(folder)
     if recipe.get("embeddings"):
         pipe.load_textual_inversion(lora)
     else:

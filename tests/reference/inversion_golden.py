@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import save_file
+from stable_diffusion import opened
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
@@ -22,10 +22,7 @@ folder.mkdir(exist_ok=True)
 
 
 def pipeline():
-    pipe = StableDiffusionPipeline.from_pretrained(args.out / "tiny_sd", safety_checker=None, feature_extractor=None,
-                                                   requires_safety_checker=False)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return opened(args.out / "tiny_sd")
 
 
 pipe = pipeline()

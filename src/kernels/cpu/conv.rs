@@ -1,6 +1,6 @@
 //! Channels-last convolution as im2col + matrix product, forward and backward; 3x3 by Winograd where that wins.
 
-use super::matrix::{Mat, add_bias, gemm, product_with, transpose};
+use super::matrix::{Mat, add_bias, gemm, lay, product_with, transpose};
 use super::spare::Buffer;
 use super::{fresh, half, winograd};
 use rayon::prelude::*;
@@ -134,9 +134,7 @@ fn forward_f32(x: &[f32], w: Mat, bias: Option<&[f32]>, s: &ConvShape) -> Vec<f3
         let n = out.len() / s.cout;
         let mut cols = Buffer::new(n * k);
         im2col(x, s, i * tile, &mut cols);
-        if let Some(bias) = bias {
-            out.chunks_exact_mut(s.cout).for_each(|line| line.copy_from_slice(bias));
-        }
+        lay(bias, out);
         gemm(out, Mat::new(&cols, n, k), w, 1.0, true, false);
     })
 }

@@ -21,7 +21,7 @@ fn clear(place: &mut [MaybeUninit<f32>]) -> &mut [f32] {
 pub fn parts(len: usize, part: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     let part = part.max(1);
     let lengths = (0..len.div_ceil(part)).map(|i| part.min(len - i * part));
-    uneven(lengths, |i, out| fill(i, out))
+    uneven(lengths, fill)
 }
 
 /// The same of parts of any lengths, one after the other.

@@ -120,13 +120,16 @@ pub fn product_with(a: Mat, b: Mat, bias: Option<&[f32]>) -> Vec<f32> {
 
 /// `bias` as every row of a new matrix, or zeros: what a product is added to, where adding the bias afterwards would go through memory
 /// once more.
-pub fn rows_of(bias: Option<&[f32]>, rows: usize, cols: usize) -> Vec<f32> {
+fn rows_of(bias: Option<&[f32]>, rows: usize, cols: usize) -> Vec<f32> {
     let part = cols * (8192 / cols.max(1)).max(1);
-    fresh::parts(rows * cols, part, |_, lines| {
-        if let Some(bias) = bias {
-            lines.chunks_exact_mut(cols).for_each(|line| line.copy_from_slice(bias));
-        }
-    })
+    fresh::parts(rows * cols, part, |_, lines| lay(bias, lines))
+}
+
+/// `bias` as every row of `lines`, which hold zeros; without one they stay zeros.
+pub fn lay(bias: Option<&[f32]>, lines: &mut [f32]) {
+    if let Some(bias) = bias {
+        lines.chunks_exact_mut(bias.len()).for_each(|line| line.copy_from_slice(bias));
+    }
 }
 
 /// `[rows, cols]` to `[cols, rows]`, in blocks that stay in the cache.

@@ -95,7 +95,7 @@ impl Points {
     }
     /// Size in memory.
     pub fn bytes(&self) -> usize {
-        size_of_val(&self.data[..])
+        Self::bytes_of(self.rows, self.cols)
     }
     /// Size in memory of `rows x cols` at every point.
     pub fn bytes_of(rows: usize, cols: usize) -> usize {
