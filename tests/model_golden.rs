@@ -1,7 +1,10 @@
 //! Every burn module against diffusers and transformers, from the files that tests/reference/model_golden.py wrote.
 
+mod common;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use common::device;
 use kiln::model::autoencoder::Autoencoder;
 use kiln::model::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use kiln::model::autoencoder_tiny::{AutoencoderTiny, AutoencoderTinyConfig};
@@ -40,7 +43,7 @@ impl Golden {
     }
     fn tensor<const D: usize>(&self, key: &str) -> Option<Tensor<D>> {
         let (shape, values) = self.values(key)?;
-        Some(Tensor::from_data(TensorData::new(values, shape), &Device::flex()))
+        Some(Tensor::from_data(TensorData::new(values, shape), &device()?))
     }
     /// A picture-shaped tensor, from channels-first to channels-last.
     fn picture(&self, key: &str) -> Tensor<4> {
@@ -70,10 +73,11 @@ fn round_trip<M: Module>(module: M, fresh: M, prefix: &str) -> M {
 
 #[test]
 fn tiny_autoencoders() {
+    let Some(device) = device() else { return };
     for name in ["tiny_relu", "tiny_silu"] {
         let golden = Golden::open(name);
         let config: AutoencoderTinyConfig = golden.config();
-        let build = |seed| AutoencoderTiny::new(&mut Init::new(&Device::flex(), seed), &config).expect("build");
+        let build = |seed| AutoencoderTiny::new(&mut Init::new(&device, seed), &config).expect("build");
         let model = golden.weights().load(build(1), &["w."]).expect("load");
         for model in [model.clone(), round_trip(model, build(2), "")] {
             close(name, model.encode(golden.picture("in.x")), golden.picture("out.latents"));
@@ -84,10 +88,11 @@ fn tiny_autoencoders() {
 
 #[test]
 fn autoencoders() {
+    let Some(device) = device() else { return };
     for name in ["vae_sd", "vae_ember"] {
         let golden = Golden::open(name);
         let config: AutoencoderKlConfig = golden.config();
-        let build = |seed| AutoencoderKl::new(&mut Init::new(&Device::flex(), seed), &config).expect("build");
+        let build = |seed| AutoencoderKl::new(&mut Init::new(&device, seed), &config).expect("build");
         let model = golden.weights().load(build(1), &["w."]).expect("load");
         for model in [model.clone(), round_trip(model, build(2), "")] {
             let (mean, logvar) = model.encode(golden.picture("in.x"));
@@ -100,9 +105,10 @@ fn autoencoders() {
 
 #[test]
 fn pictures_larger_than_a_tile() {
+    let Some(device) = device() else { return };
     let golden = Golden::open("vae_tiled");
     let config: AutoencoderKlConfig = golden.config();
-    let mut init = Init::new(&Device::flex(), 1);
+    let mut init = Init::new(&device, 1);
     let model = golden.weights().load(AutoencoderKl::new(&mut init, &config).expect("build"), &["w."]).expect("load");
     let model = Autoencoder::Kl(Box::new(model));
     let (mean, deviation) = model.encode_tiled(&golden.picture("in.x"), (8, 16));
@@ -113,10 +119,11 @@ fn pictures_larger_than_a_tile() {
 
 #[test]
 fn unets() {
+    let Some(device) = device() else { return };
     for name in ["unet_ember", "unet_sd1", "unet_sdxl", "unet_simple"] {
         let golden = Golden::open(name);
         let config: UnetConfig = golden.config();
-        let build = |seed| Unet::new(&mut Init::new(&Device::flex(), seed), &config).expect("build");
+        let build = |seed| Unet::new(&mut Init::new(&device, seed), &config).expect("build");
         let model = golden.weights().load(build(1), &["w."]).unwrap_or_else(|e| panic!("{name}: {e}"));
         let time_ids = golden.values("in.time_ids").map(|(_, v)| v).unwrap_or_default();
         let conditioning = UnetConditioning {
@@ -136,10 +143,11 @@ fn unets() {
 
 #[test]
 fn text_encoders() {
+    let Some(device) = device() else { return };
     for name in ["clip_quick", "clip_gelu"] {
         let golden = Golden::open(name);
         let config: ClipTextConfig = golden.config();
-        let build = |seed| ClipText::new(&mut Init::new(&Device::flex(), seed), &config).expect("build");
+        let build = |seed| ClipText::new(&mut Init::new(&device, seed), &config).expect("build");
         let model = golden.weights().load(build(1), &["w.text_model.", "w."]).expect("load");
         let (shape, raw) = golden.raw("in.ids").expect("ids");
         let ids: Vec<u32> = raw.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();

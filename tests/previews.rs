@@ -151,7 +151,7 @@ fn draw(pipeline: &Pipeline, recipe: &Recipe) -> (Picture, PreviewImage) {
     let mut last = None;
     let picture = pipeline
         .generate(recipe, &mut |report| {
-            last = report.preview().or(last.take());
+            last = report.preview(0).or(last.take());
             ControlFlow::Continue(())
         })
         .unwrap();

@@ -6,7 +6,7 @@ use kiln::library::{Library, metadata};
 use kiln::pipeline::device::{Chosen, DeviceChoice};
 use kiln::pipeline::{Pipeline, hash_file, locate_adapter, locate_embedding, styles};
 use kiln::recipe::{
-    AdapterRef, ENLARGE_RANGE, ENLARGE_STRENGTH, EmbeddingRef, FirstPass, MaskRef, ModelRef, Outpaint, Recipe,
+    AdapterRef, ENLARGE_RANGE, ENLARGE_STRENGTH, EmbeddingRef, FirstPass, MaskRef, ModelRef, Outpaint, Picture, Recipe,
     SourceRef, Variation,
 };
 use kiln::worker::guarded;
@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// Most pictures of one call.
 const MAX_COUNT: u32 = 100_000;
+/// Most pictures that are made together.
+const MOST_TOGETHER: u32 = 16;
 
 /// Make pictures from words.
 #[derive(Debug, clap::Args)]
@@ -43,6 +45,9 @@ pub struct Args {
     /// How many pictures.
     #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     count: u32,
+    /// How many pictures are made together, 1 to 16; as suits their size if absent. Changes nothing in them.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    batch: Option<u32>,
     /// Width in pixels; the checkpoint's own if absent.
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     width: Option<u32>,
@@ -133,6 +138,9 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     enlarge(&args, &mut wanted, 1)?;
     wanted.check_ranges()?;
     let seed = args.seed.unwrap_or_else(random_seed);
+    if let Some(batch) = args.batch.filter(|n| !(1..=MOST_TOGETHER).contains(n)) {
+        return Err(Error::usage(format!("--batch {batch} is out of range: use 1 to {MOST_TOGETHER}.")));
+    }
     if args.count == 0 || args.count > MAX_COUNT {
         return Err(Error::usage(format!("{} pictures cannot be made: use 1 to {MAX_COUNT}.", args.count)));
     }
@@ -189,33 +197,43 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
         Some(taste) => bend(taste, &pipeline, &recipe, &args, output)?,
         None => (0..args.count).map(|index| recipe.with_seed(seed + u64::from(index))).collect(),
     };
-    for (index, recipe) in recipes.iter().enumerate() {
-        let make = |pipeline: &Pipeline| {
-            let work = || one(pipeline, recipe, index as u32, &args, keep.as_ref(), began, output);
+    let mut index = 0;
+    while let Some(next) = recipes.get(index) {
+        let most = args.batch.map_or_else(|| pipeline.at_once(next), |n| n as usize);
+        let alike = recipes[index..].iter().take(most).take_while(|other| Pipeline::kin(next, other)).count().max(1);
+        let make = |pipeline: &Pipeline, count: usize| {
+            let work = || some(pipeline, &recipes[index..index + count], index as u32, args.count, began, output);
             guarded("Making the picture", work)
         };
-        let mut made = make(&pipeline);
-        // A device that vanished costs time, not the picture.
+        let mut made = make(&pipeline, alike);
         if let Err(error) = &made
             && error.kind == ErrorKind::Failed
-            && device.can_fail()
         {
-            device = super::fall_back(&device, error, output)?;
-            pipeline = load(&device)?;
-            made = make(&pipeline);
+            // A device that vanished costs time, not the picture; and what is wrong with one is no fault of the others.
+            if device.can_fail() {
+                device = super::fall_back(&device, error, output)?;
+                pipeline = load(&device)?;
+                made = make(&pipeline, 1);
+            } else if alike > 1 {
+                made = make(&pipeline, 1);
+            }
         }
-        let (path, id, seconds) = made.map_err(|e| after(e, index as u32))?;
-        let mut event = json!({
-            "event": "picture", "path": path, "seed": recipe.seed, "seconds": seconds, "width": recipe.width,
-            "height": recipe.height,
-        });
-        if let Some(id) = id {
-            event["id"] = id.into();
+        for picture in made.map_err(|e| after(e, index as u32))? {
+            let (path, id) = keep_picture(&picture, &args.out, keep.as_ref()).map_err(|e| after(e, index as u32))?;
+            let recipe = &recipes[index];
+            let mut event = json!({
+                "event": "picture", "path": path, "seed": recipe.seed, "seconds": picture.seconds, "width": recipe.width,
+                "height": recipe.height,
+            });
+            if let Some(id) = id {
+                event["id"] = id.into();
+            }
+            if taste.is_some() {
+                event["recipe"] = json!(recipe);
+            }
+            output.result(&event, || path.display().to_string())?;
+            index += 1;
         }
-        if taste.is_some() {
-            event["recipe"] = json!(recipe);
-        }
-        output.result(&event, || path.display().to_string())?;
     }
     let seconds = began.elapsed().as_secs_f32();
     output.event(&json!({"event": "done", "pictures": args.count, "seconds": seconds}))
@@ -254,48 +272,55 @@ fn bend(
     })
 }
 
-/// Makes and saves one picture; returns its file, its number in the library if it went there, and the seconds that it took.
-#[allow(clippy::too_many_arguments)]
-fn one(
+/// Makes some of `count` pictures together, the first of which has the number `index`.
+fn some(
     pipeline: &Pipeline,
-    recipe: &Recipe,
+    recipes: &[Recipe],
     index: u32,
-    args: &Args,
-    keep: Option<&Library>,
+    count: u32,
     began: Instant,
     output: &Output,
-) -> Result<(PathBuf, Option<i64>, f32)> {
+) -> Result<Vec<Picture>> {
     if cancelled() {
         return Err(Error::cancelled());
     }
     let mut unwritten = Ok(());
-    let picture = pipeline.generate(recipe, &mut |report| {
-        let steps = f64::from(report.steps.max(1));
-        let done = f64::from(index) + f64::from(report.step) / steps;
-        let left = began.elapsed().as_secs_f64() / done.max(1e-9) * (f64::from(args.count) - done);
+    let made = pipeline.generate_together(recipes, &mut |report| {
+        let together = report.pictures();
+        let share = f64::from(report.step) / f64::from(report.steps.max(1)) * together.len() as f64;
+        let done = f64::from(index) + together.start as f64 + share;
+        let left = began.elapsed().as_secs_f64() / done.max(1e-9) * (f64::from(count) - done);
+        let (first, last) = (index as usize + together.start + 1, index as usize + together.end + 1);
         output.progress(&format!(
             "Picture {} of {}, step {} of {}, {} left",
-            index + 1,
-            args.count,
+            if last - first > 1 { format!("{first} to {}", last - 1) } else { first.to_string() },
+            count,
             report.step,
             report.steps,
             duration(left)
         ));
-        let event = json!({
-            "event": "step", "picture": index + 1, "step": report.step, "steps": report.steps, "seconds_left": left,
-        });
-        unwritten = output.event(&event);
+        for picture in first..last {
+            let event = json!({
+                "event": "step", "picture": picture, "step": report.step, "steps": report.steps, "seconds_left": left,
+            });
+            if unwritten.is_ok() {
+                unwritten = output.event(&event);
+            }
+        }
         if cancelled() || unwritten.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     unwritten?;
-    let picture = picture?;
+    made
+}
+
+/// Saves a picture in the folder or the library; returns its file, and its number in the library if it went there.
+fn keep_picture(picture: &Picture, out: &Path, keep: Option<&Library>) -> Result<(PathBuf, Option<i64>)> {
     if let Some(library) = keep {
-        let entry = library.add(&picture)?;
-        return Ok((entry.path, Some(entry.id), picture.seconds));
+        let entry = library.add(picture)?;
+        return Ok((entry.path, Some(entry.id)));
     }
-    let bytes = metadata::encode_png(&picture)?;
-    let path = save(&args.out, &picture.recipe, &bytes)?;
-    Ok((path, None, picture.seconds))
+    let bytes = metadata::encode_png(picture)?;
+    Ok((save(out, &picture.recipe, &bytes)?, None))
 }
 
 /// Saves as `kiln-SEED-N.png`, where N is the first number whose file is absent or holds a picture of the same Recipe.

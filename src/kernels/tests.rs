@@ -102,7 +102,8 @@ fn winograd_agrees() {
     ] {
         let what = format!("winograd n={n} {h}x{w} {cin}->{cout}");
         let shape = cpu::conv::ConvShape { n, h, w, cin, kh: 3, kw: 3, cout, stride: 1, padding: (1, 1) };
-        assert!(cpu::winograd::wins_with(&shape), "{what} would not take this way");
+        let taken = cpu::winograd::wins_with(&shape) || cpu::winograd::wins(&shape);
+        assert!(taken, "{what} would not take this way");
         compare!(
             5e-4,
             &what,
@@ -110,6 +111,66 @@ fn winograd_agrees() {
             |x, w, b| conv2d(x, w, Some(b), 1, (1, 1)),
             reference::conv2d(x, w, Some(b), 1, (1, 1))
         );
+    }
+}
+
+/// Pictures that are made together have the bits that each would have alone.
+#[test]
+fn company_changes_nothing() {
+    let d = device();
+    let numbers = |x: Tensor<4>| x.into_data().try_to_vec::<f32>().unwrap();
+    // Alone against three, two of which are others; sizes on both sides of every way's limits.
+    macro_rules! alone_and_in_company {
+        ($what:expr, $shape:expr, $f:expr) => {{
+            let shape: [usize; 4] = $shape;
+            let all = values([3, shape[1], shape[2], shape[3]], 4, &d);
+            let together = numbers($f(all.clone()));
+            for i in 0..3 {
+                let alone = numbers($f(all.clone().narrow(0, i, 1)));
+                let n = alone.len();
+                assert!(alone == together[i * n..(i + 1) * n], "{}, picture {i} of three", $what);
+            }
+        }};
+    }
+    for (h, w, cin, cout) in [
+        (4, 4, 288, 288),
+        (8, 8, 192, 192),
+        (8, 8, 64, 64),
+        (16, 16, 96, 96),
+        (12, 20, 40, 24),
+        (16, 16, 288, 192),
+        (32, 32, 64, 64),
+        (64, 48, 64, 64),
+        (64, 64, 24, 16),
+        (40, 40, 130, 140),
+    ] {
+        for (kernel, stride, padding) in [(3, 1, (1, 1)), (3, 2, (1, 1)), (1, 1, (0, 0))] {
+            let (weight, bias) = (values([kernel, kernel, cin, cout], 2, &d), values([cout], 3, &d));
+            let what = format!("convolution of {h}x{w}, {cin} to {cout}, kernel {kernel}, step {stride}");
+            alone_and_in_company!(what, [1, h, w, cin], |x| conv2d(
+                x,
+                weight.clone(),
+                Some(bias.clone()),
+                stride,
+                padding
+            ));
+        }
+    }
+    for (tokens, width, heads) in [(16, 288, 4), (64, 192, 4), (256, 96, 3), (30, 130, 2), (1100, 64, 2)] {
+        let (weight, bias) = (values([width, width + 7], 2, &d), values([width + 7], 3, &d));
+        alone_and_in_company!(format!("linear {tokens} of {width}"), [1, 1, tokens, width], |x: Tensor<4>| {
+            linear(x.squeeze_dim::<3>(1), weight.clone(), Some(bias.clone())).unsqueeze_dim::<4>(1)
+        });
+        alone_and_in_company!(format!("attention {tokens} of {width}"), [1, 1, tokens, width], |x: Tensor<4>| {
+            let x = x.squeeze_dim::<3>(1);
+            attention(x.clone(), x.clone(), x, heads, false).unsqueeze_dim::<4>(1)
+        });
+        let (gamma, beta) = (values([width], 5, &d), values([width], 6, &d));
+        alone_and_in_company!(format!("norms {tokens} of {width}"), [1, tokens, 1, width], |x: Tensor<4>| {
+            let x = group_norm(x, gamma.clone(), beta.clone(), 2, 1e-5, true);
+            let rows = layer_norm(x.squeeze_dim::<3>(2), gamma.clone(), beta.clone(), 1e-5);
+            gelu(rows.unsqueeze_dim::<4>(2))
+        });
     }
 }
 

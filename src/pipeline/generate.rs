@@ -3,7 +3,8 @@
 use super::pixels::halve;
 use super::source::Canvas;
 use super::steps::Given;
-use super::{Pipeline, PreviewImage, StepReport, upscale};
+use super::{Observer, Pipeline, PreviewImage, StepReport, upscale};
+use crate::kernels;
 use crate::model::layers::Seamless;
 use crate::recipe::{FirstPass, Picture, Recipe, SIDE_RANGE, STEP_RANGE, SourceRef};
 use crate::sampler::{SamplerKind, build};
@@ -13,6 +14,10 @@ use std::time::Instant;
 
 /// Steps of a quick look.
 const PREVIEW_STEPS: u32 = 3;
+/// Places of all latents that are worked over together: four pictures of Ember's. Beyond it, measured on a CPU, company gains nothing.
+const PLACES_AT_ONCE: usize = 1024;
+/// Most pictures at once, so that the first ones do not wait long for the last.
+const MOST_AT_ONCE: usize = 4;
 /// Longer prompts are refused, in bytes; what a checkpoint reads of one is far shorter.
 const LONGEST_PROMPT: usize = 1 << 20;
 
@@ -91,17 +96,54 @@ impl Pipeline {
     }
 
     /// Makes one picture. `observe` is called after every step; `ControlFlow::Break` cancels.
-    pub fn generate(&self, recipe: &Recipe, observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Picture> {
-        self.check(recipe)?;
+    ///
+    /// # Errors
+    /// When the Recipe does not fit the checkpoint, a file that it names cannot be read, or it was cancelled.
+    pub fn generate(&self, recipe: &Recipe, observe: Observer) -> Result<Picture> {
+        let made = self.generate_together(std::slice::from_ref(recipe), observe)?.pop();
+        made.ok_or_else(|| Error::failed("No picture came of this Recipe; try again."))
+    }
+
+    /// Makes several pictures, a call of the denoiser a step for all whose prompts are as long: sooner done than one after the
+    /// other where latents are small. Each has the bytes that it would have alone. They are of one [`Self::kin`].
+    ///
+    /// # Errors
+    /// As [`Self::generate`]; then none of them is made.
+    pub fn generate_together(&self, recipes: &[Recipe], observe: Observer) -> Result<Vec<Picture>> {
+        let Some(first) = recipes.first() else { return Ok(Vec::new()) };
+        recipes.iter().try_for_each(|recipe| self.check(recipe))?;
+        if !recipes.iter().all(|other| Self::kin(first, other)) {
+            return Err(Error::usage(
+                "Pictures that are made together have one size, one sampler and the same adapters; make these one after \
+                 the other.",
+            ));
+        }
         let start = Instant::now();
-        let adapted = self.adapted(&recipe.adapters)?;
-        let (drawing, embeddings) = self.drawing(&adapted, recipe)?;
-        let rgb = drawing.draw(recipe, observe)?;
-        let mut recipe = recipe.clone();
-        recipe.embeddings = embeddings;
-        recipe.adapters.clone_from(&adapted.adapters);
-        recipe.model.hash = self.info.hash.clone();
-        Ok(Picture { width: recipe.width, height: recipe.height, rgb, recipe, seconds: start.elapsed().as_secs_f32() })
+        let adapted = self.adapted(&first.adapters)?;
+        let (drawing, embeddings) = self.drawing(&adapted, first)?;
+        let drawn = drawing.draw(recipes, observe)?;
+        let seconds = start.elapsed().as_secs_f32() / recipes.len() as f32;
+        let finished = recipes.iter().zip(drawn).map(|(recipe, rgb)| {
+            let mut recipe = recipe.clone();
+            recipe.embeddings.clone_from(&embeddings);
+            recipe.adapters.clone_from(&adapted.adapters);
+            recipe.model.hash.clone_from(&self.info.hash);
+            Picture { width: recipe.width, height: recipe.height, rgb, recipe, seconds }
+        });
+        Ok(finished.collect())
+    }
+
+    /// Whether two Recipes can be made together.
+    pub fn kin(a: &Recipe, b: &Recipe) -> bool {
+        (a.width, a.height, a.steps, a.seamless, a.first_pass) == (b.width, b.height, b.steps, b.seamless, b.first_pass)
+            && (&a.sampler, &a.adapters, &a.embeddings) == (&b.sampler, &b.adapters, &b.embeddings)
+    }
+
+    /// How many pictures of this Recipe's size are best made together: several where a latent is too small to keep the
+    /// processor busy, else one.
+    pub fn at_once(&self, recipe: &Recipe) -> usize {
+        let (w, h) = self.latent_size(recipe.width, recipe.height);
+        if kernels::on_cpu(&self.device) { (PLACES_AT_ONCE / (w * h).max(1)).clamp(1, MOST_AT_ONCE) } else { 1 }
     }
 
     /// A quick look at a Recipe: fewer steps, shown at half the size. `cancelled` is asked after every step.
@@ -110,66 +152,76 @@ impl Pipeline {
         // Composition is what a look is for, and a first pass decides it.
         let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..without_second_pass(recipe) };
         let adapted = self.adapted(&recipe.adapters)?;
-        let rgb = self.drawing(&adapted, recipe)?.0.draw(&quick, &mut |_| {
+        let mut drawn = self.drawing(&adapted, recipe)?.0.draw(std::slice::from_ref(&quick), &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
+        let rgb = drawn.pop().ok_or_else(|| Error::failed("No quick look came of this Recipe; try again."))?;
         Ok(halve(&rgb, quick.width as usize, quick.height as usize))
     }
 
-    /// From a checked Recipe to RGB8.
-    fn draw(&self, recipe: &Recipe, observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>) -> Result<Vec<u8>> {
-        let _seamless = Seamless::set(recipe.seamless);
-        match recipe.first_pass {
-            Some(first) => self.draw_twice(recipe, first, observe),
-            None => self.draw_on(recipe, Canvas::open(recipe)?.map_or(Given::Nothing, Given::Picture), observe),
+    /// From checked Recipes of one kin to RGB8.
+    fn draw(&self, recipes: &[Recipe], observe: Observer) -> Result<Vec<Vec<u8>>> {
+        let Some(one) = recipes.first() else { return Ok(Vec::new()) };
+        let _seamless = Seamless::set(one.seamless);
+        match one.first_pass {
+            Some(first) => self.draw_twice(recipes, first, observe),
+            None => {
+                let given = |recipe| Ok(Canvas::open(recipe)?.map_or(Given::Nothing, Given::Picture));
+                self.draw_on(recipes, &recipes.iter().map(given).collect::<Result<Vec<_>>>()?, observe)
+            }
         }
     }
 
-    /// The first pass, enlarged and worked over.
-    fn draw_twice(
-        &self,
-        recipe: &Recipe,
-        first: FirstPass,
-        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
-    ) -> Result<Vec<u8>> {
-        let small = without_second_pass(recipe);
+    /// First passes, enlarged and worked over.
+    fn draw_twice(&self, recipes: &[Recipe], first: FirstPass, observe: Observer) -> Result<Vec<Vec<u8>>> {
         let FirstPass { width, height, denoising_strength, upscaler } = first;
-        let source = SourceRef { path: String::new(), hash: String::new(), denoising_strength };
-        let second = Recipe { first_pass: None, source: Some(source), ..recipe.clone() };
+        let small: Vec<Recipe> = recipes.iter().map(without_second_pass).collect();
+        let second = |recipe: &Recipe| {
+            let source = SourceRef { path: String::new(), hash: String::new(), denoising_strength };
+            Recipe { first_pass: None, source: Some(source), ..recipe.clone() }
+        };
+        let second: Vec<Recipe> = recipes.iter().map(second).collect();
+        let Some(recipe) = second.first() else { return Ok(Vec::new()) };
         // Some solvers call the denoiser twice a step, so what is left to report is counted in calls.
         let solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
         let calls = solver.steps();
-        let more = (calls - solver.start(second.steps_taken(recipe.steps as usize)).min(calls)) as u32;
+        let more = (calls - solver.start(recipe.steps_taken(recipe.steps as usize)).min(calls)) as u32;
         let mut observe_first = |report: StepReport| observe(StepReport { steps: report.steps + more, ..report });
-        let given = if upscaler.is_latent() {
+        let given: Vec<Given> = if upscaler.is_latent() {
             let size = self.latent_size(width, height);
-            let latent = self.denoise(&small, &Given::Nothing, size, &mut observe_first)?;
-            Given::Latent(upscale::enlarged(&latent, size, self.latent_size(recipe.width, recipe.height), upscaler))
+            let nothing: Vec<Given> = small.iter().map(|_| Given::Nothing).collect();
+            let latents = self.denoise(&small, &nothing, size, &mut observe_first)?;
+            let whole = self.latent_size(recipe.width, recipe.height);
+            latents.iter().map(|latent| Given::Latent(upscale::enlarged(latent, size, whole, upscaler))).collect()
         } else {
-            let rgb = self.draw_on(&small, Given::Nothing, &mut observe_first)?;
-            let rgb = image::RgbImage::from_raw(width, height, rgb)
-                .ok_or_else(|| Error::failed("The first pass has another size than was asked for; leave it out."))?;
-            Given::Picture(Canvas::enlarged(rgb, recipe.width, recipe.height))
+            let enlarged = |rgb| {
+                let rgb = image::RgbImage::from_raw(width, height, rgb).ok_or_else(|| {
+                    Error::failed("The first pass has another size than was asked for; leave it out.")
+                })?;
+                Ok(Given::Picture(Canvas::enlarged(rgb, recipe.width, recipe.height)))
+            };
+            let nothing: Vec<Given> = small.iter().map(|_| Given::Nothing).collect();
+            self.draw_on(&small, &nothing, &mut observe_first)?.into_iter().map(enlarged).collect::<Result<_>>()?
         };
         let calls = calls as u32;
-        self.draw_on(&second, given, &mut |report| {
+        self.draw_on(&second, &given, &mut |report| {
             observe(StepReport { step: report.step + calls, steps: report.steps + calls, ..report })
         })
     }
 
-    fn draw_on(
-        &self,
-        recipe: &Recipe,
-        given: Given,
-        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
-    ) -> Result<Vec<u8>> {
-        let size = self.latent_size(recipe.width, recipe.height);
-        let latent = self.denoise(recipe, &given, size, observe)?;
-        let mut rgb = self.decode(&latent, size)?;
-        if let Given::Picture(canvas) = &given {
-            canvas.restore_outside(&mut rgb);
-        }
-        Ok(rgb)
+    fn draw_on(&self, recipes: &[Recipe], given: &[Given], observe: Observer) -> Result<Vec<Vec<u8>>> {
+        let Some(one) = recipes.first() else { return Ok(Vec::new()) };
+        let size = self.latent_size(one.width, one.height);
+        let latents = self.denoise(recipes, given, size, observe)?;
+        // One by one: the finest level of a decoder takes more memory than all the rest, and gains nothing in company.
+        let decoded = latents.iter().zip(given).map(|(latent, given)| {
+            let mut rgb = self.decode(latent, size)?;
+            if let Given::Picture(canvas) = given {
+                canvas.restore_outside(&mut rgb);
+            }
+            Ok(rgb)
+        });
+        decoded.collect()
     }
 }
 

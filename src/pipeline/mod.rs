@@ -37,6 +37,7 @@ use looks::Looks;
 pub(crate) use pixels::values;
 pub(crate) use projection::LeastSquares;
 use serde::{Deserialize, Serialize};
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -142,15 +143,25 @@ pub struct StepReport<'a> {
     pub step: u32,
     /// Steps in all (after `denoising_strength`).
     pub steps: u32,
-    look: &'a dyn Fn() -> Option<PreviewImage>,
+    /// The pictures that took this step together: the first one's number in what was asked for, and the one after the last.
+    pictures: (usize, usize),
+    look: &'a dyn Fn(usize) -> Option<PreviewImage>,
 }
 
+/// What is told of every step; [`ControlFlow::Break`] cancels.
+pub type Observer<'a> = &'a mut dyn FnMut(StepReport) -> ControlFlow<()>;
+
 impl StepReport<'_> {
-    /// What the model believes the finished picture will look like, made now: as large as the picture (up to a million pixels)
-    /// where there is a tiny decoder for it, else at latent resolution. `None` where nothing new is to be seen, or
-    /// seeing it would hold the work up.
-    pub fn preview(&self) -> Option<PreviewImage> {
-        (self.look)()
+    /// The pictures that took this step together, by their numbers in what was asked for.
+    pub fn pictures(&self) -> Range<usize> {
+        self.pictures.0..self.pictures.1
+    }
+
+    /// What the model believes one of its [`pictures`](Self::pictures) will look like, made now: as large as the picture (up to a
+    /// million pixels) where there is a tiny decoder for it, else at latent resolution. `None` where nothing new is to be
+    /// seen, or seeing it would hold the work up.
+    pub fn preview(&self, picture: usize) -> Option<PreviewImage> {
+        (self.look)(picture)
     }
 }
 

@@ -4,14 +4,13 @@ use super::guidance::{first_noise, guide};
 use super::looks::Viewer;
 use super::pixels::values;
 use super::source::Canvas;
-use super::{Pipeline, StepReport};
+use super::{Observer, Pipeline, StepReport};
 use crate::model::unet::UnetConditioning;
 use crate::recipe::Recipe;
 use crate::sampler::noise::{TorchGenerator, nchw_to_nhwc};
 use crate::sampler::{Solver, build};
 use crate::{Error, Result};
 use burn::tensor::{Tensor, TensorData};
-use std::ops::ControlFlow;
 
 /// What a picture starts from beside noise.
 pub(super) enum Given {
@@ -38,12 +37,93 @@ struct Start {
     beside: Option<Vec<f32>>,
 }
 
-/// What every call of the denoiser is told.
+/// What calls of the denoiser are told of one picture, or of several that take their steps together.
 struct Told {
+    /// `[n, tokens, width]`: a row a picture, two where it is guided, the unconditional one first.
     words: Tensor<3>,
     conditioning: UnetConditioning,
+}
+
+impl Told {
+    /// Several as one; all have as many tokens.
+    fn together(all: &[&Self]) -> Self {
+        let words = Tensor::cat(all.iter().map(|told| told.words.clone()).collect(), 0);
+        let rows = |part: fn(&UnetConditioning) -> &Option<Tensor<2>>| {
+            let rows: Vec<_> = all.iter().filter_map(|told| part(&told.conditioning).clone()).collect();
+            (!rows.is_empty()).then(|| Tensor::cat(rows, 0))
+        };
+        let conditioning = UnetConditioning {
+            class_labels: rows(|c| &c.class_labels),
+            text_embeds: rows(|c| &c.text_embeds),
+            time_ids: all.iter().flat_map(|told| told.conditioning.time_ids.clone()).collect(),
+            timestep_cond: rows(|c| &c.timestep_cond),
+        };
+        Self { words, conditioning }
+    }
+}
+
+/// One picture on its way through the steps.
+struct Walk<'a> {
+    solver: Box<dyn Solver>,
+    generator: TorchGenerator,
+    start: Start,
+    /// The clean latent that the newest step believes in.
+    clean: Vec<f32>,
+    /// None where there is no step to take.
+    told: Option<Told>,
     cfg_scale: f32,
     cfg_rescale: f32,
+    viewer: Viewer<'a>,
+}
+
+impl Walk<'_> {
+    /// What has to be the same for two to take their steps in one call: first step, number of steps, rows and tokens.
+    fn gait(&self) -> (usize, usize, Option<[usize; 3]>) {
+        (self.start.first, self.solver.steps(), self.told.as_ref().map(|told| told.words.dims()))
+    }
+
+    /// What the denoiser sees at step `i`, `[h, w, in]`; `c` channels of it are the sample.
+    fn seen(&self, i: usize, c: usize) -> Vec<f32> {
+        let scale = self.solver.input_scale(i);
+        let sample = self.start.sample.iter().map(|v| v * scale);
+        match &self.start.beside {
+            None => sample.collect(),
+            Some(beside) => {
+                let sample: Vec<f32> = sample.collect();
+                let pixels = sample.chunks_exact(c).zip(beside.chunks_exact(1 + c));
+                pixels.flat_map(|(a, b)| a.iter().chain(b)).copied().collect()
+            }
+        }
+    }
+
+    /// Takes step `i`: `output` is one prediction, or the two of guidance (Ho and Salimans 2022). `blends`: what a mask keeps is
+    /// put back after the step.
+    fn take(&mut self, i: usize, output: &mut [f32], (w, h, c): (usize, usize, usize), blends: bool) -> Result<()> {
+        let Self { solver, generator, start, clean, cfg_scale, cfg_rescale, .. } = self;
+        let count = start.sample.len();
+        if output.len() == 2 * count {
+            let (without, with) = output.split_at_mut(count);
+            guide(without, with, *cfg_scale, *cfg_rescale);
+        }
+        let output = &output[..count];
+        if output.iter().any(|v| !v.is_finite()) {
+            return Err(Error::failed(
+                "The model's numbers ran out of range in this picture; lower the guidance or try another sampler.",
+            ));
+        }
+        let sample = &mut start.sample;
+        *clean = solver.step(i, sample, output, &mut |n| nchw_to_nhwc(&generator.randn(n), h, w, c));
+        if let Some(mask) = start.mask.as_ref().filter(|_| blends) {
+            // What stays is the source with just the noise that belongs to the next step.
+            let stays = match i + 1 {
+                next if next < solver.steps() => &solver.add_noise(next, &start.clean, &start.noise),
+                _ => &start.clean,
+            };
+            blend(sample, stays, mask, c);
+            blend(clean, &start.clean, mask, c);
+        }
+        Ok(())
+    }
 }
 
 impl Pipeline {
@@ -52,49 +132,72 @@ impl Pipeline {
         self.unet_config.in_channels > self.vae_config.latent_channels()
     }
 
-    /// Runs the sampler; returns the clean latent, `[h, w, c]`, still scaled.
+    /// Runs the samplers of pictures of one size, those that can together; returns their clean latents, `[h, w, c]`, still scaled.
+    /// Each is the same, to the bit, as it would be alone.
     pub(super) fn denoise(
         &self,
-        recipe: &Recipe,
-        given: &Given,
-        (w, h): (usize, usize),
-        observe: &mut dyn FnMut(StepReport) -> ControlFlow<()>,
-    ) -> Result<Vec<f32>> {
-        let c = self.vae_config.latent_channels();
-        let mut solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
-        let mut generator = TorchGenerator::new(recipe.seed);
-        let start = self.start(recipe, given, solver.as_ref(), &mut generator, (w, h))?;
-        let mut sample = start.sample;
-        let steps = solver.steps();
-        if start.first == steps {
-            return Ok(sample);
+        recipes: &[Recipe],
+        given: &[Given],
+        size: (usize, usize),
+        observe: Observer,
+    ) -> Result<Vec<Vec<f32>>> {
+        let begun = recipes.iter().zip(given).map(|(recipe, given)| self.begin(recipe, given, size));
+        let mut walks = begun.collect::<Result<Vec<_>>>()?;
+        let mut first = 0;
+        for group in walks.chunk_by_mut(|a, b| a.gait() == b.gait()) {
+            self.walk(group, first, size, observe)?;
+            first += group.len();
         }
+        Ok(walks.into_iter().map(|walk| walk.start.sample).collect())
+    }
+
+    fn begin(&self, recipe: &Recipe, given: &Given, size: (usize, usize)) -> Result<Walk<'_>> {
+        let solver = build(recipe.sampler.parse()?, &self.scheduler, recipe.steps as usize)?;
+        let mut generator = TorchGenerator::new(recipe.seed);
+        let start = self.start(recipe, given, solver.as_ref(), &mut generator, size)?;
         let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6 && !self.embeds_guidance();
-        let (words, conditioning) = self.condition(recipe, guided)?;
-        let told = Told { words, conditioning, cfg_scale: recipe.cfg_scale, cfg_rescale: recipe.cfg_rescale };
-        let viewer = Viewer::new(self);
-        for i in start.first..steps {
-            let output = self.predict(solver.as_ref(), i, &sample, start.beside.as_deref(), (w, h), &told)?;
-            let mut clean = solver.step(i, &mut sample, &output, &mut |n| nchw_to_nhwc(&generator.randn(n), h, w, c));
-            if let Some(mask) = start.mask.as_ref().filter(|_| !self.sees_mask()) {
-                // What stays is the source with just the noise that belongs to the next step.
-                let stays = match i + 1 {
-                    next if next < steps => &solver.add_noise(next, &start.clean, &start.noise),
-                    _ => &start.clean,
-                };
-                blend(&mut sample, stays, mask, c);
-                blend(&mut clean, &start.clean, mask, c);
+        let told = (start.first < solver.steps()).then(|| {
+            let (words, conditioning) = self.condition(recipe, guided)?;
+            Ok::<_, Error>(Told { words, conditioning })
+        });
+        Ok(Walk {
+            solver,
+            generator,
+            start,
+            clean: Vec::new(),
+            told: told.transpose()?,
+            cfg_scale: recipe.cfg_scale,
+            cfg_rescale: recipe.cfg_rescale,
+            viewer: Viewer::new(self),
+        })
+    }
+
+    /// Takes all steps of pictures of one gait, the first of which has the number `number`.
+    fn walk(&self, walks: &mut [Walk], number: usize, size: (usize, usize), observe: Observer) -> Result<()> {
+        let told: Vec<&Told> = walks.iter().filter_map(|walk| walk.told.as_ref()).collect();
+        let (Some((first, steps, _)), false) = (walks.first().map(Walk::gait), told.is_empty()) else { return Ok(()) };
+        let told = Told::together(&told);
+        let ((w, h), c) = (size, self.vae_config.latent_channels());
+        for i in first..steps {
+            let mut outputs = self.predict(walks, i, size, &told)?;
+            let each = outputs.len() / walks.len();
+            for (walk, output) in walks.iter_mut().zip(outputs.chunks_exact_mut(each)) {
+                walk.take(i, output, (w, h, c), !self.sees_mask())?;
             }
             let report = StepReport {
-                step: (i + 1 - start.first) as u32,
-                steps: (steps - start.first) as u32,
-                look: &|| viewer.look(&clean, (w, h)),
+                pictures: (number, number + walks.len()),
+                step: (i + 1 - first) as u32,
+                steps: (steps - first) as u32,
+                look: &|picture| {
+                    let walk = walks.get(picture.checked_sub(number)?)?;
+                    walk.viewer.look(&walk.clean, size)
+                },
             };
             if observe(report).is_break() {
                 return Err(Error::cancelled());
             }
         }
-        Ok(sample)
+        Ok(())
     }
 
     /// Noise and source, drawn in the order in which diffusers' pipelines draw.
@@ -171,39 +274,22 @@ impl Pipeline {
         Ok(Some(beside))
     }
 
-    /// One call of the denoiser, guided (Ho and Salimans 2022) when it is told two prompts.
-    fn predict(
-        &self,
-        solver: &dyn Solver,
-        i: usize,
-        sample: &[f32],
-        beside: Option<&[f32]>,
-        (w, h): (usize, usize),
-        told: &Told,
-    ) -> Result<Vec<f32>> {
+    /// One call of the denoiser; the answers lie one picture after the other, a guided one's two side by side.
+    fn predict(&self, walks: &[Walk], i: usize, (w, h): (usize, usize), told: &Told) -> Result<Vec<f32>> {
         let n = told.words.dims()[0];
-        let c = self.vae_config.latent_channels();
-        let scale = solver.input_scale(i);
-        let mut one: Vec<f32> = sample.iter().map(|v| v * scale).collect();
-        if let Some(beside) = beside {
-            let pixels = one.chunks_exact(c).zip(beside.chunks_exact(1 + c));
-            one = pixels.flat_map(|(a, b)| a.iter().chain(b)).copied().collect();
+        let (rows, c) = (n / walks.len().max(1), self.vae_config.latent_channels());
+        let mut seen = Vec::new();
+        let mut times = Vec::with_capacity(n);
+        for walk in walks {
+            let one = walk.seen(i, c);
+            for _ in 0..rows {
+                seen.extend_from_slice(&one);
+                times.push(walk.solver.timestep(i));
+            }
         }
-        let shape = [n, h, w, one.len() / (w * h).max(1)];
-        let x = Tensor::<4>::from_data(TensorData::new(one.repeat(n), shape), &self.device);
-        let out = self.unet.forward(x, &vec![solver.timestep(i); n], told.words.clone(), &told.conditioning)?;
-        let mut out = values(out)?;
-        if n == 2 {
-            let (without, with) = out.split_at_mut(sample.len());
-            guide(without, with, told.cfg_scale, told.cfg_rescale);
-            out.truncate(sample.len());
-        }
-        if out.iter().any(|v| !v.is_finite()) {
-            return Err(Error::failed(
-                "The model's numbers ran out of range in this picture; lower the guidance or try another sampler.",
-            ));
-        }
-        Ok(out)
+        let shape = [n, h, w, seen.len() / (n * w * h).max(1)];
+        let x = Tensor::<4>::from_data(TensorData::new(seen, shape), &self.device);
+        values(self.unet.forward(x, &times, told.words.clone(), &told.conditioning)?)
     }
 }
 

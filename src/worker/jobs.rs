@@ -9,7 +9,7 @@ use super::{Event, JobId};
 use crate::pipeline::Pipeline;
 use crate::recipe::{ModelRef, Picture, Recipe};
 use crate::{Error, ErrorKind, Result};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,52 +58,78 @@ impl Compute {
         let orders = guarded("Choosing the pictures", || self.draw(job.job, &job.token, &job.work, &pipeline))?;
         let (recipes, notes): (Vec<Recipe>, Vec<Note>) = orders.into_iter().unzip();
         let plan = Plan::new(&recipes);
-        for (index, (recipe, note)) in recipes.iter().zip(notes).enumerate() {
+        let mut notes = notes.into_iter();
+        let mut done = 0;
+        while let Some(next) = recipes.get(done) {
             self.between_steps(&job.token)?;
-            let mut made = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline));
-            // A GPU that vanished or a lent device that is gone costs time, not the picture.
+            // The first one alone: the sooner something is to be seen, the better.
+            let most = if done == 0 { 1 } else { pipeline.at_once(next) };
+            let alike = recipes[done..].iter().take(most).take_while(|other| Pipeline::kin(next, other)).count();
+            let batch = done..done + alike.max(1);
+            let mut made =
+                guarded("Making the picture", || self.pictures(job, &plan, batch.clone(), &recipes, &pipeline));
             if let Err(error) = &made
                 && error.kind == ErrorKind::Failed
-                && self.fall_back(error)
             {
-                pipeline = self.model()?.0;
-                made = guarded("Making the picture", || self.picture(job, &plan, index, recipe, &pipeline));
+                // A GPU that vanished or a lent device that is gone costs time, not the picture; and what is wrong with one
+                // picture is no fault of the others.
+                let moved = self.fall_back(error);
+                if moved {
+                    pipeline = self.model()?.0;
+                }
+                if moved || batch.len() > 1 {
+                    let alone = done..done + 1;
+                    made = guarded("Making the picture", || self.pictures(job, &plan, alone, &recipes, &pipeline));
+                }
             }
-            let picture = made?;
-            self.hand_over(Errand::Save { job: job.job, index: index as u32, picture: Arc::new(picture), note });
+            for (picture, note) in made?.into_iter().zip(&mut notes) {
+                let (index, picture) = (done as u32, Arc::new(picture));
+                self.hand_over(Errand::Save { job: job.job, index, picture, note });
+                done += 1;
+            }
         }
         Ok(())
     }
 
-    fn picture(
+    /// Makes those of a job's pictures together.
+    fn pictures(
         &mut self,
         job: &Job,
         plan: &Plan,
-        index: usize,
-        recipe: &Recipe,
+        batch: Range<usize>,
+        recipes: &[Recipe],
         pipeline: &Pipeline,
-    ) -> Result<Picture> {
+    ) -> Result<Vec<Picture>> {
         #[cfg(test)]
-        assert!(recipe.prompt != super::tests::PANIC, "asked for by a test");
+        assert!(recipes[batch.clone()].iter().all(|r| r.prompt != super::tests::PANIC), "asked for by a test");
         let mut clock = Instant::now();
-        let picture = pipeline.generate(recipe, &mut |report| {
-            self.pace.step_took(plan, index, report.step, clock.elapsed().as_secs_f64());
-            self.out.say(Event::Step {
-                job: job.job,
-                picture: index as u32,
-                step: report.step,
-                steps: report.steps,
-                preview: report.preview().map(Arc::new),
-                seconds_left: self.pace.seconds_left(plan, index, report.step),
-                progress: plan.progress(index, report.step),
-            });
+        let made = pipeline.generate_together(&recipes[batch.clone()], &mut |report| {
+            let together: Vec<usize> = report.pictures().map(|picture| batch.start + picture).collect();
+            let each = clock.elapsed().as_secs_f64() / together.len().max(1) as f64;
+            together.iter().for_each(|index| self.pace.step_took(plan, *index, report.step, each));
+            let (seconds_left, progress) = (
+                self.pace.seconds_left(plan, &batch, &together, report.step),
+                plan.progress(&batch, &together, report.step),
+            );
+            for (picture, index) in report.pictures().zip(&together) {
+                self.out.say(Event::Step {
+                    job: job.job,
+                    picture: *index as u32,
+                    step: report.step,
+                    steps: report.steps,
+                    preview: report.preview(picture).map(Arc::new),
+                    seconds_left,
+                    progress,
+                });
+            }
             let go_on = self.between_steps(&job.token);
             // What happened in between is not the step's time.
             clock = Instant::now();
             if go_on.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        self.pace.tail_took(plan, index, clock.elapsed().as_secs_f64());
-        Ok(picture)
+        let each = clock.elapsed().as_secs_f64() / batch.len().max(1) as f64;
+        batch.for_each(|index| self.pace.tail_took(plan, index, each));
+        Ok(made)
     }
 
     /// Looks up from the work: what was asked meanwhile, a quick look, a cancelled job (as an error).

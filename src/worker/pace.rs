@@ -1,6 +1,7 @@
 //! How fast pictures come, and how long a job will still take.
 
 use crate::recipe::Recipe;
+use std::ops::Range;
 
 /// Share of the newest measurement in the smoothed one.
 const NEWEST: f64 = 0.3;
@@ -58,13 +59,30 @@ impl Plan {
         Self { parts: recipes.iter().map(part).collect() }
     }
 
-    /// Share of the job that is done, 0..=1, after `step` steps of picture `index`.
-    pub fn progress(&self, index: usize, step: u32) -> f32 {
+    /// Share of the job that is done, 0..=1, after `step` steps of the pictures `together`, which are some of a batch.
+    pub fn progress(&self, batch: &Range<usize>, together: &[usize], step: u32) -> f32 {
         let of = |part: &Part| part.step_work * (part.steps + DECODING);
         let all: f64 = self.parts.iter().map(of).sum();
-        let before: f64 = self.parts.iter().take(index).map(of).sum();
-        let here = self.parts.get(index).map_or(0.0, |part| part.step_work * f64::from(step).min(part.steps));
+        let before: f64 = self.parts.iter().take(batch.start).map(of).sum();
+        let here = self.rest(batch.clone()).take(batch.len());
+        let here = here.map(|(i, part)| part.step_work * part.taken(i, together, step)).sum::<f64>();
         ((before + here) / all.max(1.0)).clamp(0.0, 1.0) as f32
+    }
+
+    /// The pictures from the first of a batch on, with their numbers.
+    fn rest(&self, batch: Range<usize>) -> impl Iterator<Item = (usize, &Part)> {
+        self.parts.iter().enumerate().skip(batch.start)
+    }
+}
+
+impl Part {
+    /// The steps that picture `i` of a batch has taken when those of `together` have taken `step`: the ones before have all.
+    fn taken(&self, i: usize, together: &[usize], step: u32) -> f64 {
+        match together {
+            [first, ..] if i < *first => self.steps,
+            _ if together.contains(&i) => f64::from(step).min(self.steps),
+            _ => 0.0,
+        }
     }
 }
 
@@ -85,16 +103,16 @@ impl Pace {
         }
     }
 
-    /// Seconds until the job is over, after `step` steps of picture `index`.
-    pub fn seconds_left(&self, plan: &Plan, index: usize, step: u32) -> f32 {
+    /// Seconds until the job is over, after `step` steps of the pictures `together`, which are some of a batch.
+    pub fn seconds_left(&self, plan: &Plan, batch: &Range<usize>, together: &[usize], step: u32) -> f32 {
         let step_rate = self.step.0.or(self.first_step.0).unwrap_or(0.0);
         // Before the first picture is decoded, that is taken to last as long as a step.
         let tail_rate = self.tail.0.unwrap_or(step_rate);
         let left = |(i, part): (usize, &Part)| {
-            let done = if i == index { f64::from(step) } else { 0.0 };
-            (part.steps - done).max(0.0) * part.step_work * step_rate + part.tail_work * tail_rate
+            let steps = part.steps - part.taken(i, together, step);
+            steps * part.step_work * step_rate + part.tail_work * tail_rate
         };
-        plan.parts.iter().enumerate().skip(index).map(left).sum::<f64>() as f32
+        plan.rest(batch.clone()).map(left).sum::<f64>() as f32
     }
 }
 
@@ -112,13 +130,17 @@ mod tests {
             pace.step_took(&plan, 0, step, 1.0);
         }
         pace.tail_took(&plan, 0, 2.0);
-        let left = pace.seconds_left(&plan, 1, 4);
+        let left = pace.seconds_left(&plan, &(1..2), &[1], 4);
         assert!((left - 8.0).abs() < 0.5, "6 steps of 1 s and 2 s of decoding, not {left}");
         let mut last = -1.0;
         for (index, step) in (0..2).flat_map(|i| (1..=10).map(move |s| (i, s))) {
-            let progress = plan.progress(index, step);
+            let progress = plan.progress(&(index..index + 1), &[index], step);
             assert!(progress > last && progress < 1.0, "{progress} after {last}");
             last = progress;
         }
+        // Both at once: 3 steps each to go, and two pictures to decode.
+        let left = pace.seconds_left(&plan, &(0..2), &[0, 1], 7);
+        assert!((left - 10.0).abs() < 0.5, "not {left}");
+        assert_eq!(plan.progress(&(0..2), &[0, 1], 5), plan.progress(&(0..2), &[1], 0));
     }
 }

@@ -1,6 +1,8 @@
 //! What tests against golden files share: where those lie, and what a case of them asks for.
 #![allow(dead_code)] // each test binary uses a part of it
 
+use burn::tensor::Device;
+use kiln::pipeline::Pipeline;
 use kiln::recipe::Recipe;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -42,4 +44,49 @@ impl Asked {
             ..Recipe::default()
         }
     }
+}
+
+/// Where golden tests compute: on the CPU, or, in a build with the feature `gpu`, on the GPU if `KILN_TEST_DEVICE=gpu`. `None`, with a
+/// message, where that one cannot be used, so that the test is to be left out.
+pub fn device() -> Option<Device> {
+    match std::env::var("KILN_TEST_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Some(Device::flex()),
+        Ok("gpu") => gpu(),
+        Ok(other) => panic!("KILN_TEST_DEVICE={other}: use cpu or gpu"),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn gpu() -> Option<Device> {
+    use kiln::pipeline::device::probe::{ALL, ARGUMENT, Report};
+    use std::sync::OnceLock;
+    static FOUND: OnceLock<Result<Report, String>> = OnceLock::new();
+    // As everywhere, first contact is made by a process of its own.
+    let found = FOUND.get_or_init(|| {
+        let probe = std::process::Command::new(env!("CARGO_BIN_EXE_kiln")).args([ARGUMENT, ALL]).output();
+        let probe = probe.map_err(|e| e.to_string())?;
+        let said = String::from_utf8_lossy(&probe.stdout);
+        let last = said.lines().last().ok_or_else(|| format!("there is no GPU ({})", probe.status))?;
+        serde_json::from_str(last).map_err(|e| e.to_string())
+    });
+    match found {
+        Ok(report) => {
+            assert!(report.is_right(), "{report:?}");
+            Some(report.chosen().device)
+        }
+        Err(why) => {
+            eprintln!("Skipped: {why}.");
+            None
+        }
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu() -> Option<Device> {
+    panic!("KILN_TEST_DEVICE=gpu wants a build with --features gpu")
+}
+
+/// Loads a checkpoint onto [`device`].
+pub fn load(path: &Path) -> Option<Pipeline> {
+    Some(Pipeline::load_on(path, &device()?, &mut |_| {}).expect("load"))
 }

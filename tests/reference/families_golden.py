@@ -24,6 +24,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from original_layout import Layout, assemble, bare
+
 here = Path(__file__).parent / "golden"
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
@@ -123,102 +125,6 @@ def build(family):
     return kind(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False), dtype, sampler
 
 
-# The original layout, from diffusers' names.
-def unet_key(key):
-    n = args.layers
-    for old, new in [("conv_in.", "input_blocks.0.0."), ("conv_norm_out.", "out.0."), ("conv_out.", "out.2."),
-                     ("time_embedding.linear_1.", "time_embed.0."), ("time_embedding.linear_2.", "time_embed.2."),
-                     ("time_embedding.cond_proj.", "time_embed.cond_proj."),
-                     ("add_embedding.linear_1.", "label_emb.0.0."), ("add_embedding.linear_2.", "label_emb.0.2."),
-                     ("mid_block.resnets.0.", "middle_block.0."), ("mid_block.attentions.0.", "middle_block.1."),
-                     ("mid_block.resnets.1.", "middle_block.2.")]:
-        if key.startswith(old):
-            return resnet_key(new + key[len(old):])
-    side, level, kind, index, rest = key.split(".", 4)
-    level, index = int(level), int(index)
-    if side == "down_blocks":
-        block = 1 + level * (n + 1) + index
-        if kind == "downsamplers":
-            return f"input_blocks.{(level + 1) * (n + 1)}.0.op.{rest.removeprefix('conv.')}"
-        return resnet_key(f"input_blocks.{block}.{int(kind == 'attentions')}.{rest}")
-    block = level * (n + 1) + index
-    if kind == "upsamplers":
-        return f"output_blocks.{block + n}.{1 + int(ATTENDS_UP[level])}.{rest}"
-    return resnet_key(f"output_blocks.{block}.{int(kind == 'attentions')}.{rest}")
-
-
-def resnet_key(key):
-    for old, new in [(".norm1.", ".in_layers.0."), (".conv1.", ".in_layers.2."), (".norm2.", ".out_layers.0."),
-                     (".conv2.", ".out_layers.3."), (".time_emb_proj.", ".emb_layers.1."),
-                     (".conv_shortcut.", ".skip_connection.")]:
-        if "transformer_blocks" not in key:
-            key = key.replace(old, new)
-    return key
-
-
-def vae_key(key):
-    count = 3
-    for i in range(count):
-        key = key.replace(f"encoder.down_blocks.{i}.", f"encoder.down.{i}.")
-    if key.startswith("decoder.up_blocks."):
-        level = int(key.split(".")[2])
-        key = key.replace(f"up_blocks.{level}.", f"up.{count - 1 - level}.", 1)
-    for old, new in [(".resnets.", ".block."), (".downsamplers.0.", ".downsample."), (".upsamplers.0.", ".upsample."),
-                     ("mid_block.block.0.", "mid.block_1."), ("mid_block.block.1.", "mid.block_2."),
-                     ("mid_block.attentions.0.", "mid.attn_1."), (".group_norm.", ".norm."), (".to_q.", ".q."),
-                     (".to_k.", ".k."), (".to_v.", ".v."), (".to_out.0.", ".proj_out."), (".conv_shortcut.", ".nin_shortcut."),
-                     (".conv_norm_out.", ".norm_out.")]:
-        key = key.replace(old, new)
-    return key
-
-
-def bare(key):
-    return key.removeprefix("text_model.")
-
-
-def open_clip(component, prefix, keys, extra_layer):
-    """Entries of an OpenCLIP text encoder; `extra_layer` repeats the first layer at the end, where nobody hears it."""
-    keys = {bare(k): f"{component}/{k}" for k in keys}
-    entries = [(prefix + "token_embedding.weight", "whole", [keys["embeddings.token_embedding.weight"]]),
-               (prefix + "positional_embedding", "whole", [keys["embeddings.position_embedding.weight"]]),
-               (prefix + "ln_final.weight", "whole", [keys["final_layer_norm.weight"]]),
-               (prefix + "ln_final.bias", "whole", [keys["final_layer_norm.bias"]])]
-    if "text_projection.weight" in keys:
-        entries.append((prefix + "text_projection", "transpose", [keys["text_projection.weight"]]))
-    count = 1 + max(int(k.split(".")[2]) for k in keys if k.startswith("encoder.layers."))
-    for to in range(count + extra_layer):
-        layer, block = f"encoder.layers.{to % count}.", f"{prefix}transformer.resblocks.{to}."
-        for end in ("weight", "bias"):
-            entries.append((f"{block}attn.in_proj_{end}", "stack", [keys[f"{layer}self_attn.{p}_proj.{end}"] for p in "qkv"]))
-            for old, new in [("self_attn.out_proj", "attn.out_proj"), ("layer_norm1", "ln_1"), ("layer_norm2", "ln_2"),
-                             ("mlp.fc1", "mlp.c_fc"), ("mlp.fc2", "mlp.c_proj")]:
-                entries.append((f"{block}{new}.{end}", "whole", [keys[f"{layer}{old}.{end}"]]))
-    return entries
-
-
-def original(family, tensors):
-    """(key in the one file, how, names of the tensors) for each of its entries."""
-    of = lambda component: [k.split("/", 1)[1] for k in tensors if k.startswith(component + "/")]
-    entries = [("model.diffusion_model." + unet_key(k), "whole", [f"unet/{k}"]) for k in of("unet")]
-    for k in of("vae"):
-        # Projections of the autoencoder's attention are 1x1 convolutions there.
-        wide = "attentions" in k and k.endswith("weight") and len(tensors[f"vae/{k}"]) == 2
-        entries.append(("first_stage_model." + vae_key(k), "conv" if wide else "whole", [f"vae/{k}"]))
-    clip = "conditioner.embedders.0." if family == "sdxl" else "cond_stage_model."
-    if family != "sd2":
-        entries += [(f"{clip}transformer.text_model.{bare(k)}", "whole", [f"text_encoder/{k}"]) for k in of("text_encoder")]
-    else:
-        entries += open_clip("text_encoder", "cond_stage_model.model.", of("text_encoder"), 1)
-    if family == "sdxl":
-        entries += open_clip("text_encoder_2", "conditioner.embedders.1.model.", of("text_encoder_2"), 0)
-    return entries
-
-
-def assemble(how, parts):
-    return {"whole": lambda: parts[0], "conv": lambda: parts[0][:, :, None, None],
-            "transpose": lambda: parts[0].T.contiguous(), "stack": lambda: torch.cat(parts)}[how]()
-
-
 def draw(pipe, case):
     pipe.set_progress_bar_config(disable=True)
     negative = case["negative_prompt"] or None
@@ -228,14 +134,14 @@ def draw(pipe, case):
     return (made * 255).round().astype(np.uint8)
 
 
-def lora(tensors):
+def lora(tensors, layout):
     """An adapter of SDXL as kohya's trainer writes it: the original layout's blocks, and both text encoders."""
     layers = {}
     for name in tensors:
         component, key = name.split("/", 1)
         path = bare(key).removesuffix(".weight")
         if component == "unet" and path.endswith(("attn1.to_q", "attn2.to_v", "to_out.0", "proj_in", "ff.net.2")):
-            layers["lora_unet_" + unet_key(key).removesuffix(".weight").replace(".", "_")] = tensors[name]
+            layers["lora_unet_" + layout.unet_key(key).removesuffix(".weight").replace(".", "_")] = tensors[name]
         elif component.startswith("text_encoder") and path.endswith(("q_proj", "fc1")) and key.endswith("weight"):
             which = "lora_te2_" if component.endswith("2") else "lora_te1_"
             layers[f"{which}text_model_{path.replace('.', '_')}"] = tensors[name]
@@ -251,7 +157,8 @@ def lora_values(key, shape):
 
 cases = []
 for family in ("sd1", "sd2", "sdxl", "lcm"):
-    ATTENDS_UP = [False] + [True] * (levels - 1) if family != "sdxl" else [True] * (levels - 1) + [False]
+    attends_up = [False] + [True] * (levels - 1) if family != "sdxl" else [True] * (levels - 1) + [False]
+    layout = Layout(family, args.layers, attends_up, vae_levels=3)
     work = Path(tempfile.mkdtemp()) if args.keep is None else args.keep
     folder = work / family
     pipe, dtype, sampler = build(family)
@@ -281,7 +188,7 @@ for family in ("sd1", "sd2", "sdxl", "lcm"):
     entries, file = [], {}
     one = work / f"{family}.safetensors"
     if family != "lcm":
-        entries = original(family, tensors)
+        entries = layout.entries({name: len(shape) for name, shape in tensors.items()})
         file = {key: assemble(how, [values(n, tensors[n]) for n in names]).to(TYPES[dtype]).contiguous()
                 for key, how, names in entries}
         save_file(file, one, metadata={"format": "pt"})
@@ -299,7 +206,7 @@ for family in ("sd1", "sd2", "sdxl", "lcm"):
 
     adapter = {}
     if family == "sdxl":
-        adapter = lora(tensors)
+        adapter = lora(tensors, layout)
         path, strength = work / "sdxl_lora.safetensors", 0.8
         filled = {k: lora_values(k, s).contiguous() for k, s in adapter.items()}
         save_file(filled, path, metadata={"format": "pt"})

@@ -37,7 +37,7 @@ pub fn transformed(weight: &FlexTensor, values: &[f32], s: &ConvShape) -> Option
     let held: usize = kept.iter().map(|entry| entry.points.bytes()).sum();
     drop(kept);
     let room = held + Points::bytes_of(s.cin, s.cout) <= MOST;
-    if !room && !winograd::wins(s) {
+    if !room && !winograd::wins_alone(s) {
         return None;
     }
     let points = Arc::new(winograd::transformed(values, s));

@@ -35,24 +35,31 @@ const BLOCK: usize = 32;
 /// memory.
 const BLOCKED_PAIRS: usize = 128 * 128;
 
-/// Whether this convolution is better done here: enough channels to pay for the transforms of pictures, enough tiles to
-/// pay for that of the weight.
+/// Whether this convolution of training is better done here: enough channels to pay for the transforms of pictures, enough tiles
+/// of the batch to pay for that of the weight.
 pub fn wins(s: &ConvShape) -> bool {
-    fits(s, 64, 64)
+    let tiles = Tiles::of(s).count;
+    tiles >= 64 && fits(s, 64, tiles)
+}
+
+/// The same outside training, where the weight would be transformed again and again. What a picture gets must not depend on its
+/// company, so one picture's tiles decide.
+pub fn wins_alone(s: &ConvShape) -> bool {
+    let tiles = Tiles::of(s).each;
+    tiles >= 32 && fits(s, 64, tiles)
 }
 
 /// The same of a convolution whose weight is transformed already: nine or more channels a pixel of the tile's border, and enough
 /// tiles that reading the weight, four times as large, is not all the work.
 pub fn wins_with(s: &ConvShape) -> bool {
-    fits(s, 24, 16)
+    let tiles = Tiles::of(s).each;
+    tiles >= 8 && fits(s, 24, tiles)
 }
 
-fn fits(s: &ConvShape, channels: usize, least: usize) -> bool {
-    let tiles = Tiles::of(s).count;
+fn fits(s: &ConvShape, channels: usize, tiles: usize) -> bool {
     (s.kh, s.kw, s.stride, s.padding) == (3, 3, 1, (1, 1))
         && s.cin.min(s.cout) >= channels
-        && tiles >= least
-        && (blocked(s) || tiles * POINTS * s.cin.max(s.cout) <= LARGEST)
+        && (s.cin * s.cout <= BLOCKED_PAIRS || tiles * POINTS * s.cin.max(s.cout) <= LARGEST)
 }
 
 /// Whether few tiles at a time go through all three steps, instead of all through one step after the other.
