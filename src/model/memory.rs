@@ -61,7 +61,8 @@ impl Machine {
             System::new_with_specifics(RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()));
         let (mut free, mut total) = (system.available_memory(), system.total_memory());
         if let Some(limit) = system.cgroup_limits().filter(|limit| limit.total_memory > 0) {
-            free = free.min(limit.free_memory);
+            // What the limit calls free lacks the file cache, which makes room when programs want it.
+            free = free.min(limit.total_memory.saturating_sub(limit.rss));
             total = total.min(limit.total_memory);
         }
         (total > 0).then_some(Self { free, total })

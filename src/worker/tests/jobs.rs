@@ -40,6 +40,33 @@ fn steps_and_pictures_come_in_order() {
 }
 
 #[test]
+fn all_but_the_first_are_made_together() {
+    let bench = Bench::ready();
+    let recipes: Vec<Recipe> = (0..6).map(|seed| recipe("a red fox", seed, 3)).collect();
+    bench.generate(1, &recipes);
+    let events = bench.until(|e| is_end(e, 1));
+    let (mut steps, mut made, mut last) = (Vec::new(), Vec::new(), 0.0);
+    for event in &events {
+        match event {
+            Event::Step { picture, step, preview, progress, .. } => {
+                assert!(preview.is_some() && *progress >= last && *progress < 1.0, "{event:?} after {last}");
+                last = *progress;
+                steps.push((*picture, *step));
+            }
+            Event::PictureDone { picture, .. } => made.push(picture.rgb.clone()),
+            _ => {}
+        }
+    }
+    let alone = |picture: u32| (1..=3).map(move |step| (picture, step));
+    let together = (1..=3).flat_map(|step| (1..=4).map(move |picture| (picture, step)));
+    assert_eq!(steps, alone(0).chain(together).chain(alone(5)).collect::<Vec<_>>());
+    for (i, one) in recipes.iter().enumerate() {
+        let job = 10 + i as JobId;
+        assert_eq!(bench.made(job, std::slice::from_ref(one))[0].0.rgb, made[i], "picture {i} is the one made alone");
+    }
+}
+
+#[test]
 fn jobs_queue_up_and_are_cancelled_within_a_step() {
     let bench = Bench::ready();
     bench.hold_in(1, long());

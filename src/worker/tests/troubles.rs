@@ -29,6 +29,12 @@ fn a_panic_ends_a_job_and_nothing_else() {
         }
         other => panic!("{other:?}"),
     }
+    // One that cannot be made takes none of those with it that would have been made together with it.
+    let fox = |seed| recipe("a fox", seed, 2);
+    bench.generate(5, &[fox(1), fox(2), fox(3), broken.clone(), fox(4)]);
+    let events = bench.until(|e| is_end(e, 5));
+    let made = events.iter().filter(|e| matches!(e, Event::PictureDone { .. })).count();
+    assert!(made == 3 && matches!(events.last(), Some(Event::JobFailed { .. })), "{made} {:?}", events.last());
     bench.send(Request::Preview { job: 2, recipe: broken });
     assert!(matches!(bench.next(), Event::JobFailed { job: 2, .. }));
     bench.send(Request::Rate { id: PANIC_ID, stars: 1 });
