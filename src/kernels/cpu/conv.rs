@@ -2,7 +2,7 @@
 
 use super::matrix::{Mat, add_bias, gemm, lay, product_with, transpose};
 use super::spare::Buffer;
-use super::{fresh, half, winograd};
+use super::{direct, fresh, half, winograd};
 use rayon::prelude::*;
 
 /// Sizes of one convolution.
@@ -52,6 +52,10 @@ impl ConvShape {
     /// Whether the products round their factors to 16 bits: in training, on a processor that gains by it.
     fn half(&self) -> bool {
         self.k().is_multiple_of(2) && self.cin >= 8 && self.cout >= 8 && half::wanted()
+    }
+    /// Whether sums are made without a detour.
+    fn direct(&self) -> bool {
+        !self.half() && direct::wins(self)
     }
     /// Whether Winograd's way is taken.
     fn winograd(&self) -> bool {
@@ -104,6 +108,9 @@ fn im2col_whole(x: &[f32], s: &ConvShape) -> Buffer<f32> {
 
 /// `x`: `[n, h, w, cin]`, `weight`: `[kh, kw, cin, cout]`, `bias`: `[cout]`. Returns `[n, ho, wo, cout]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
+    if s.direct() {
+        return direct::forward(x, weight, bias, s);
+    }
     if s.winograd() {
         return winograd::forward(x, weight, bias, s);
     }

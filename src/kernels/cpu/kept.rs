@@ -1,6 +1,7 @@
 //! Transformed weights, kept as long as the model that they belong to.
 
 use super::conv::ConvShape;
+use super::direct;
 use super::winograd::{self, Points};
 use burn::backend::flex::FlexTensor;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ static KEPT: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 /// The transform of a weight that does not change any more, `[3, 3, cin, cout]` and contiguous; made at the first call. None where
 /// the convolution is better done without, as many are whose transform finds no room any more.
 pub fn transformed(weight: &FlexTensor, values: &[f32], s: &ConvShape) -> Option<Arc<Points>> {
-    if !winograd::wins_with(s) {
+    if direct::wins(s) || !winograd::wins_with(s) {
         return None;
     }
     let data = weight.data_arc();
@@ -55,8 +56,8 @@ mod tests {
 
     #[test]
     fn a_weight_is_transformed_once_and_forgotten_with_its_model() {
-        let s = ConvShape { n: 1, h: 32, w: 32, cin: 64, kh: 3, kw: 3, cout: 64, stride: 1, padding: (1, 1) };
-        let weight = |v: f32| FlexTensor::from_data(TensorData::new(vec![v; 9 * 64 * 64], [3, 3, 64, 64]));
+        let s = ConvShape { n: 1, h: 32, w: 32, cin: 80, kh: 3, kw: 3, cout: 80, stride: 1, padding: (1, 1) };
+        let weight = |v: f32| FlexTensor::from_data(TensorData::new(vec![v; 9 * 80 * 80], [3, 3, 80, 80]));
         let values = |w: &FlexTensor| w.storage::<f32>().to_vec();
         let (a, b) = (weight(1.0), weight(2.0));
         let get = |w: &FlexTensor| transformed(w, &values(w), &s).unwrap();

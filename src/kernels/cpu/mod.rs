@@ -4,6 +4,7 @@ pub mod activation;
 pub mod attention;
 mod autodiff;
 pub mod conv;
+mod direct;
 mod flex;
 mod fresh;
 pub mod half;
