@@ -2,13 +2,17 @@
 //!
 //! `cargo bench --bench ember -- [--model FOLDER] [--rounds N] [--threads N] [--python PYTHON]`. The rounds of both programs
 //! take turns, so that a noisy machine is as noisy for one as for the other. Without a Python that has torch, diffusers and
-//! transformers, only Kiln's own times are printed.
+//! transformers, only Kiln's own times are printed. At the end stands the peak of resident memory, where the system tells it, PyTorch's
+//! from a process with one memory layout only.
 
 mod peer;
 
+use burn::tensor::Device;
+use kiln::kernels::work;
 use kiln::pipeline::{Pipeline, locate_model};
 use kiln::recipe::Recipe;
-use peer::{Torch, argument, median};
+use peer::speed::peak;
+use peer::{Torch, argument, median, peak_memory};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -32,13 +36,21 @@ fn main() -> kiln::Result<()> {
     let (mut torch, greeting) = torch.map_or((None, String::new()), |(torch, greeting)| (Some(torch), greeting));
     let layouts: Vec<&str> = greeting.split_whitespace().collect();
 
-    let (mut pictures, mut previews) = (Vec::new(), Vec::new());
+    let (mut pictures, mut previews, mut operations) = (Vec::new(), Vec::new(), 0);
+    let draw = |side: u32, seed: usize| {
+        let recipe = Recipe { width: side, height: side, ..recipe(seed as u64) };
+        pipeline.generate(&recipe, &mut |_| ControlFlow::Continue(()))
+    };
+    let (native, large) = (defaults.width, 2 * defaults.width);
+    draw(native, 0)?;
+    let mut memory = vec![(native, peak_memory("self"))];
     let mut theirs = vec![Vec::new(); layouts.len()];
     // The first round warms caches and is not counted.
     for round in 0..=rounds {
-        let began = Instant::now();
-        pipeline.generate(&recipe(round as u64), &mut |_| ControlFlow::Continue(()))?;
+        let (began, before) = (Instant::now(), work::done());
+        draw(native, round)?;
         let picture = began.elapsed().as_secs_f64();
+        operations = work::done() - before;
         let began = Instant::now();
         pipeline.preview(&recipe(round as u64), &mut || false)?;
         let preview = began.elapsed().as_secs_f64();
@@ -48,7 +60,7 @@ fn main() -> kiln::Result<()> {
         }
         if let Some(torch) = &mut torch {
             for (times, layout) in theirs.iter_mut().zip(&layouts) {
-                let seconds = torch.seconds(&format!("{layout} {}", defaults.steps));
+                let seconds = torch.seconds(&format!("{layout} {} {native}", defaults.steps));
                 times.extend(seconds.first().filter(|_| round > 0));
             }
         }
@@ -69,6 +81,27 @@ fn main() -> kiln::Result<()> {
     }
     if let Some(best) = times.into_iter().filter(|t| t.is_finite()).min_by(f64::total_cmp) {
         println!("PyTorch / Kiln        {:.2}   (above 1: Kiln is faster)", best / picture);
+    }
+    drop(torch);
+    let reached = operations as f64 / picture;
+    let peak = peak(&Device::flex());
+    println!(
+        "{:.1} GFLOP a picture, {:.0} GFLOP/s: {:.0} % of what matrix products reach here ({:.0} GFLOP/s)",
+        operations as f64 / 1e9,
+        reached / 1e9,
+        100.0 * reached / peak,
+        peak / 1e9
+    );
+    draw(large, 0)?;
+    memory.push((large, peak_memory("self")));
+    let megabytes = |bytes: Option<u64>| bytes.map_or("?".into(), |b| format!("{} MB", b / 1_000_000));
+    for (side, ours) in memory {
+        let arguments = [&model.display().to_string(), &threads.to_string(), "channels_last"];
+        let theirs = Torch::start(&python, "ember_torch.py", &arguments).and_then(|(mut torch, _)| {
+            torch.seconds(&format!("channels_last {} {side}", defaults.steps));
+            torch.peak_memory()
+        });
+        println!("peak memory {side}x{side}   {}, PyTorch {}", megabytes(ours), megabytes(theirs));
     }
     Ok(())
 }

@@ -1,4 +1,7 @@
-"""Ember in PyTorch for benches/ember.rs: reads "LAYOUT STEPS" lines, answers each with the seconds of one picture."""
+"""Ember in PyTorch for benches/ember.rs: reads "LAYOUT STEPS SIDE" lines, answers each with the seconds of one picture.
+
+    ember_torch.py MODEL THREADS [LAYOUT]    # contiguous or channels_last; both if absent
+"""
 import sys
 import time
 from pathlib import Path
@@ -30,16 +33,17 @@ def load(memory_format):
     return unet.to(memory_format=memory_format), vae.to(memory_format=memory_format), memory_format
 
 
-layouts = {"contiguous": load(torch.contiguous_format), "channels_last": load(torch.channels_last)}
+layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+layouts = {name: load(layout) for name, layout in layouts.items() if name in (sys.argv[3:] or layouts)}
 print(*layouts, flush=True)
 
 with torch.inference_mode():
     words = text(ids).last_hidden_state  # Kiln caches them as well
     for seed, line in enumerate(sys.stdin):
-        name, steps = line.split()
+        name, steps, side = line.split()
         unet, vae, memory_format = layouts[name]
         began = time.perf_counter()
-        side = kiln["native_size"] // 2 ** (len(vae.config.block_out_channels) - 1)
+        side = int(side) // 2 ** (len(vae.config.block_out_channels) - 1)
         x = torch.randn(1, vae.config.latent_channels, side, side, generator=torch.Generator("cpu").manual_seed(seed))
         scheduler.set_timesteps(int(steps))
         for t in scheduler.timesteps:

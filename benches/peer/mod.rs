@@ -1,5 +1,8 @@
 //! PyTorch beside a benchmark: a child process that is asked a line and answers with seconds.
 
+#[allow(dead_code)] // not every benchmark speaks of the peak
+pub mod speed;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -43,6 +46,12 @@ impl Torch {
         answer.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     }
 
+    /// Its peak of resident memory in bytes, where the system tells.
+    #[allow(dead_code)]
+    pub fn peak_memory(&self) -> Option<u64> {
+        peak_memory(&self.child.id().to_string())
+    }
+
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         self.answers.read_line(&mut line).ok()?;
@@ -56,6 +65,13 @@ impl Drop for Torch {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// The peak of resident memory of a process (`self`, or a number) in bytes; only Linux tells.
+pub fn peak_memory(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 /// The value behind an argument such as `--rounds`.

@@ -7,6 +7,7 @@
 pub mod cpu;
 pub mod memory;
 pub mod reference;
+pub mod work;
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{Device, Tensor};

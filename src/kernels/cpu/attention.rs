@@ -76,7 +76,11 @@ fn exponentials(row: &mut [f32], top: f32) -> f32 {
     for value in row.iter_mut() {
         *value = exp(*value - top);
     }
-    reduce::sum_with(row.len(), |i| row[i])
+    reduce::sum_with(
+        [row],
+        #[inline(always)]
+        |[x]| x,
+    )
 }
 
 /// Queries of a block: with [`KEYS`] keys their scores stay in the second-level cache.
@@ -186,7 +190,11 @@ pub fn backward(q: &[f32], k: &[f32], v: &[f32], dy: &[f32], s: &AttentionShape)
                 #[inline(always)]
                 || {
                     for (p, dp) in p.chunks_exact(s.others).zip(dp.chunks_exact_mut(s.others)) {
-                        let dot = reduce::sum_with(p.len().min(dp.len()), |i| p[i] * dp[i]);
+                        let dot = reduce::sum_with(
+                            [p, dp],
+                            #[inline(always)]
+                            |[p, dp]| p * dp,
+                        );
                         for (d, p) in dp.iter_mut().zip(p) {
                             *d = p * (*d - dot);
                         }

@@ -5,6 +5,7 @@ use super::conv::ConvShape;
 use super::matrix::{Mat, product_with};
 use super::norm::NormShape;
 use super::{CpuOps, activation, attention, conv, decode, half, kept, norm, resample, winograd};
+use crate::kernels::work;
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
@@ -58,6 +59,7 @@ impl CpuOps for Flex {
         let (x, weight, bias) = (View::new(&x), View::new(&weight), View::new(&bias));
         let shape = conv_shape(&x.dims(), &weight.dims(), stride, (before, after));
         let (ho, wo) = shape.out();
+        work::product(shape.n * ho * wo, shape.kh * shape.kw * shape.cin, shape.cout);
         // While something trains, weights change too often to keep anything of them.
         let kept = if half::allowed() { None } else { kept::transformed(&weight.0, &weight, &shape) };
         let y = match kept {
@@ -70,6 +72,7 @@ impl CpuOps for Flex {
     fn kiln_linear(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
         let (x, weight, bias) = (View::new(&x), View::new(&weight), View::new(&bias));
         let (rows, inputs, outputs) = (x.dims()[0], weight.dims()[0], weight.dims()[1]);
+        work::product(rows, inputs, outputs);
         let y = product_with(Mat::new(&x, rows, inputs), Mat::new(&weight, inputs, outputs), Some(&bias));
         tensor(y, vec![rows, outputs])
     }
@@ -100,6 +103,8 @@ impl CpuOps for Flex {
     fn kiln_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, heads: usize, causal: bool) -> FlexTensor {
         let (q, k, v) = (View::new(&q), View::new(&k), View::new(&v));
         let shape = attention_shape(&q.dims(), &k.dims(), heads, causal);
+        // Scores, and the sums that they weigh.
+        work::product(shape.n * shape.heads * shape.tokens, shape.d, 2 * shape.others);
         tensor(attention::forward(&q, &k, &v, &shape), q.dims())
     }
 

@@ -291,8 +291,16 @@ pub fn backward(
 #[inline(always)]
 fn row_statistics(x: &[f32], eps: f64) -> (f32, f32) {
     let c = x.len();
-    let mean = sum_with(c, |i| x[i]) / c as f32;
-    let var = sum_with(c, |i| (x[i] - mean) * (x[i] - mean)) / c as f32;
+    let mean = sum_with(
+        [x],
+        #[inline(always)]
+        |[x]| x,
+    ) / c as f32;
+    let var = sum_with(
+        [x],
+        #[inline(always)]
+        |[x]| (x - mean) * (x - mean),
+    ) / c as f32;
     (mean, 1.0 / (var + eps as f32).sqrt())
 }
 
@@ -307,8 +315,8 @@ pub fn layer_forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f64) -> Vec<f3
             || {
                 for (x, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
                     let (mean, rstd) = row_statistics(x, eps);
-                    for i in 0..c {
-                        y[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+                    for (((y, x), gamma), beta) in y.iter_mut().zip(x).zip(gamma).zip(beta) {
+                        *y = (x - mean) * rstd * gamma + beta;
                     }
                 }
             },
@@ -332,8 +340,19 @@ pub fn layer_backward(x: &[f32], gamma: &[f32], dy: &[f32], eps: f64) -> (Vec<f3
                 || {
                     for ((x, dy), dx) in x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
                         let (mean, rstd) = row_statistics(x, eps);
-                        let a = sum_with(c, |i| dy[i] * gamma[i]) / c as f32;
-                        let b = sum_with(c, |i| dy[i] * gamma[i] * (x[i] - mean)) * rstd / c as f32;
+                        let a = sum_with(
+                            [dy, gamma],
+                            #[inline(always)]
+                            |[dy, gamma]| dy * gamma,
+                        ) / c as f32;
+                        let b = sum_with(
+                            [dy, gamma, x],
+                            #[inline(always)]
+                            |[dy, gamma, x]| dy * gamma * (x - mean),
+                        ) * rstd
+                            / c as f32;
+                        let (x, dy, dx, gamma) = (&x[..c], &dy[..c], &mut dx[..c], &gamma[..c]);
+                        let (dgamma, dbeta) = (&mut dgamma[..c], &mut dbeta[..c]);
                         for i in 0..c {
                             let hat = (x[i] - mean) * rstd;
                             dx[i] = rstd * (dy[i] * gamma[i] - a - hat * b);

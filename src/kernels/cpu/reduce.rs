@@ -1,46 +1,103 @@
 //! Sums and maxima of slices in several lanes at once: one running value waits for itself at every element.
 
-/// Lanes: four registers of the widest processors, so that four additions are under way at any time.
-const LANES: usize = 64;
+/// Numbers in a register of the widest processors.
+const WIDE: usize = 16;
 
-/// Combines `f(i)` for all `i < len`, lane by lane and then the lanes. `one` must be associative but for rounding.
+/// Four of them, so that four additions are under way at any time. Each has a name and is reached by known indices alone: an array that
+/// a loop counts through stays in memory.
+const LANES: usize = 4 * WIDE;
+
+/// Combines `f` of the values at each place of slices that are as long as the first, lane by lane and then the lanes. `one` must be
+/// associative but for rounding. Whole chunks, as an index that may be out of range keeps a loop from becoming vectors.
 #[inline(always)]
-fn lanes(len: usize, start: f32, one: impl Fn(f32, f32) -> f32, mut f: impl FnMut(usize) -> f32) -> f32 {
-    let mut lanes = [start; LANES];
-    let whole = len / LANES * LANES;
-    let mut i = 0;
-    while i < whole {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane = one(*lane, f(i + l));
-        }
-        i += LANES;
+fn lanes<const N: usize>(
+    of: [&[f32]; N],
+    start: f32,
+    one: impl Fn(f32, f32) -> f32,
+    f: impl Fn([f32; N]) -> f32,
+) -> f32 {
+    let len = of.first().map_or(0, |x| x.len());
+    let of = of.map(
+        #[inline(always)]
+        |x| x[..len].as_chunks::<LANES>(),
+    );
+    let (mut a, mut b, mut c, mut d) = ([start; WIDE], [start; WIDE], [start; WIDE], [start; WIDE]);
+    for i in 0..len / LANES {
+        let rows = of.map(
+            #[inline(always)]
+            |(whole, _)| &whole[i],
+        );
+        add(&mut a, rows, 0, &one, &f);
+        add(&mut b, rows, WIDE, &one, &f);
+        add(&mut c, rows, 2 * WIDE, &one, &f);
+        add(&mut d, rows, 3 * WIDE, &one, &f);
     }
     // What is left goes by eights, then by ones.
-    while i + 8 <= len {
-        for (l, lane) in lanes.iter_mut().take(8).enumerate() {
-            *lane = one(*lane, f(i + l));
+    let rest = of.map(
+        #[inline(always)]
+        |(_, rest)| rest.as_chunks::<8>(),
+    );
+    for i in 0..len % LANES / 8 {
+        let rows = rest.map(
+            #[inline(always)]
+            |(whole, _)| &whole[i],
+        );
+        for l in 0..8 {
+            a[l] = one(
+                a[l],
+                f(rows.map(
+                    #[inline(always)]
+                    |row| row[l],
+                )),
+            );
         }
-        i += 8;
     }
-    while i < len {
-        lanes[0] = one(lanes[0], f(i));
-        i += 1;
+    for i in 0..len % 8 {
+        a[0] = one(
+            a[0],
+            f(rest.map(
+                #[inline(always)]
+                |(_, ones)| ones[i],
+            )),
+        );
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for l in 0..width {
-            lanes[l] = one(lanes[l], lanes[l + width]);
-        }
-        width /= 2;
+    for l in 0..WIDE {
+        a[l] = one(one(a[l], c[l]), one(b[l], d[l]));
     }
-    lanes[0]
+    for l in 0..8 {
+        a[l] = one(a[l], a[l + 8]);
+    }
+    for l in 0..4 {
+        a[l] = one(a[l], a[l + 4]);
+    }
+    one(one(a[0], a[2]), one(a[1], a[3]))
 }
 
-/// Sum of `f(i)` for `i < len`.
+/// One register further.
 #[inline(always)]
-pub fn sum_with(len: usize, f: impl FnMut(usize) -> f32) -> f32 {
+fn add<const N: usize>(
+    sums: &mut [f32; WIDE],
+    rows: [&[f32; LANES]; N],
+    from: usize,
+    one: &impl Fn(f32, f32) -> f32,
+    f: &impl Fn([f32; N]) -> f32,
+) {
+    for l in 0..WIDE {
+        sums[l] = one(
+            sums[l],
+            f(rows.map(
+                #[inline(always)]
+                |row| row[from + l],
+            )),
+        );
+    }
+}
+
+/// Sum of `f` of the values at each place of slices that are as long as the first.
+#[inline(always)]
+pub fn sum_with<const N: usize>(of: [&[f32]; N], f: impl Fn([f32; N]) -> f32) -> f32 {
     lanes(
-        len,
+        of,
         0.0,
         #[inline(always)]
         |a, b| a + b,
@@ -52,12 +109,12 @@ pub fn sum_with(len: usize, f: impl FnMut(usize) -> f32) -> f32 {
 #[inline(always)]
 pub fn max(x: &[f32]) -> f32 {
     lanes(
-        x.len(),
+        [x],
         f32::NEG_INFINITY,
         #[inline(always)]
         |a, b| if b > a { b } else { a },
         #[inline(always)]
-        |i| x[i],
+        |[x]| x,
     )
 }
 
@@ -69,7 +126,9 @@ mod tests {
     fn every_element_counts_once() {
         for len in [0, 1, 7, 8, 63, 64, 65, 77, 200] {
             let x: Vec<f32> = (0..len).map(|i| ((i * 37) % 101) as f32 - 50.0).collect();
-            assert_eq!(sum_with(len, |i| x[i]), x.iter().sum::<f32>(), "{len}");
+            assert_eq!(sum_with([&x], |[x]| x), x.iter().sum::<f32>(), "{len}");
+            let products: f32 = x.iter().zip(&x).map(|(a, b)| a * (b - 1.0)).sum();
+            assert_eq!(sum_with([&x, &x], |[a, b]| a * (b - 1.0)), products, "{len}");
             assert_eq!(max(&x), x.iter().copied().fold(f32::NEG_INFINITY, f32::max), "{len}");
         }
         assert_eq!(max(&[f32::NAN, 2.0, f32::NAN]), 2.0);
