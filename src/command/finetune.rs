@@ -72,6 +72,9 @@ pub struct Args {
     /// Batches whose gradients make one step; 1, or 4 for large checkpoints.
     #[arg(long, value_name = "N")]
     accumulate: Option<usize>,
+    /// Compute again on the way back instead of remembering: much less memory for a third more time; on for large checkpoints.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
+    gradient_checkpointing: Option<bool>,
     /// Weight decay of the adapter's matrices.
     #[arg(long, value_name = "X")]
     weight_decay: Option<f32>,
@@ -148,6 +151,7 @@ impl Args {
             learning_rate: self.lr.unwrap_or(suited.learning_rate),
             batch: self.batch.unwrap_or(suited.batch),
             accumulate: self.accumulate.unwrap_or(suited.accumulate),
+            checkpointing: self.gradient_checkpointing.unwrap_or(suited.checkpointing),
             weight_decay: self.weight_decay.unwrap_or(suited.weight_decay),
             held_out: self.held_out.unwrap_or(suited.held_out),
             patience: self.patience.unwrap_or(suited.patience),
@@ -201,8 +205,7 @@ fn lesson(args: &Args, pipeline: &Pipeline, lessons: Lessons, output: &Output) -
     let options = Options {
         lessons,
         out: args.out.clone(),
-        settings: args
-            .settings(pipeline.info().parameters, if args.word.is_some() { pipeline.word_spread()? } else { 1.0 }),
+        settings: args.settings(pipeline.info().parameters, pipeline.info().word_spread),
         search: args.search,
         resume: args.resume,
         write_captions: args.write_captions,

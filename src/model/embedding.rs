@@ -70,6 +70,11 @@ impl Embedding {
         Ok(Self { word, vectors })
     }
 
+    /// Numbers in its vectors, for each text encoder; it is heard by those that are as wide.
+    pub fn widths(&self) -> Vec<usize> {
+        self.vectors.iter().map(|vectors| vectors.width).collect()
+    }
+
     /// Writes `{word: [rows, width]}` in 32 bits, which `load_textual_inversion` opens; replaces the file atomically. `notes` go to
     /// the header.
     ///

@@ -214,20 +214,41 @@ impl std::fmt::Debug for Tokenizer {
 /// The first of the added words that stands by itself in `text` from byte `from` on, and where it begins; the longest of several
 /// that begin there.
 fn first_added<'a>(added: &'a [Added], text: &str, from: usize) -> Option<(usize, &'a Added)> {
+    let found = added.iter().filter_map(|entry| Some((by_itself(text, &entry.0, from).next()?, entry)));
+    found.min_by_key(|(at, (word, _))| (*at, std::cmp::Reverse(word.len())))
+}
+
+/// Where `word` stands by itself in `text` from byte `from` on, both in lower case.
+fn by_itself<'a>(text: &'a str, word: &'a str, from: usize) -> impl Iterator<Item = usize> + 'a {
     let inside = |own: Option<char>, beside: Option<char>| {
         own.is_some_and(char::is_alphanumeric) && beside.is_some_and(char::is_alphanumeric)
     };
-    let alone = |at: usize, word: &str| {
+    let alone = move |at: &usize| {
         let end = at + word.len();
-        !inside(word.chars().next(), text[..at].chars().next_back())
+        !word.is_empty()
+            && !inside(word.chars().next(), text[..*at].chars().next_back())
             && !inside(word.chars().next_back(), text[end..].chars().next())
     };
-    let first = |entry: &'a Added| {
-        let mut found = text[from..].match_indices(entry.0.as_str()).map(|(i, _)| i + from);
-        found.find(|at| alone(*at, &entry.0)).map(|at| (at, entry))
-    };
-    let found = added.iter().filter(|(word, _)| !word.is_empty()).filter_map(first);
-    found.min_by_key(|(at, (word, _))| (*at, std::cmp::Reverse(word.len())))
+    text[from..].match_indices(word).map(move |(i, _)| i + from).filter(alone)
+}
+
+/// Whether a learnt word is heard in a text: it stands there by itself, in whatever case.
+pub fn names(text: &str, word: &str) -> bool {
+    by_itself(&text.to_lowercase(), &word.to_lowercase(), 0).next().is_some()
+}
+
+/// A text as long, with spaces in the place of every learnt word that is heard in it.
+pub fn without(text: &str, words: &[String]) -> String {
+    let mut left = text.to_string();
+    for word in words.iter().map(|word| word.to_lowercase()) {
+        let lower = left.to_lowercase();
+        // A few letters have another length in lower case; there nothing is taken out.
+        let whole = |at: &usize| left.is_char_boundary(*at) && left.is_char_boundary(at + word.len());
+        let found: Vec<usize> =
+            by_itself(&lower, &word, 0).filter(|at| lower.len() == left.len() && whole(at)).collect();
+        found.into_iter().for_each(|at| left.replace_range(at..at + word.len(), &" ".repeat(word.len())));
+    }
+    left
 }
 
 /// Tokens and their numbers.
@@ -448,6 +469,16 @@ mod tests {
         let long = tokenizer.encode(&"fox ".repeat(10_000));
         assert_eq!((long.ids.len(), long.cut), (10, 9_992));
         assert!(tokenizer.encode("🦊 zebra").ids.len() == 10);
+    }
+
+    #[test]
+    fn a_text_names_words_that_stand_by_themselves_and_loses_them_letter_for_letter() {
+        assert!(names("A <Ink> fox", "<ink>") && names("<ink>", "<INK>") && names("ink, please", "ink"));
+        assert!(!names("drinking", "ink") && !names("a fox", "") && !names("", "ink"));
+        let words = ["<ink>".to_string(), "fox".into()];
+        assert_eq!(without("a <Ink>, foxes and a fox", &words), "a      , foxes and a    ");
+        assert_eq!(without("ein İ <ink>", &words), "ein İ <ink>", "a letter that is longer in lower case");
+        assert_eq!(without("Größe <ink>", &words), "Größe      ");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::transformer::TransformerOptions;
 use super::unet_blocks::{DownBlock, MidBlock, UpBlock};
 use crate::{Error, Result, kernels};
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
 /// `unet/config.json`.
@@ -322,8 +322,31 @@ impl Unet {
         words: Tensor<3>,
         conditioning: &UnetConditioning,
     ) -> Result<Tensor<4>> {
-        let device = sample.device();
-        let wave = |values: &[f32], width| sinusoids(values, width, self.flip_sin_to_cos, self.freq_shift, &device);
+        let emb = self.embed(timesteps, &words, conditioning, &sample.device())?;
+        let (mut x, mut skips) = (sample, Vec::new());
+        for stage in self.stages() {
+            let skip = if stage.takes() { skips.pop() } else { None };
+            let size = skips.last().map(size_of);
+            x = self.run(stage, x, skip, size, &emb, &words);
+            if stage.leaves() {
+                skips.push(x.clone());
+            }
+        }
+        Ok(x)
+    }
+
+    /// What every residual block hears of time and conditioning, `[n, time width]`.
+    ///
+    /// # Errors
+    /// When the checkpoint wants a conditioning that is not given.
+    pub fn embed(
+        &self,
+        timesteps: &[f32],
+        words: &Tensor<3>,
+        conditioning: &UnetConditioning,
+        device: &Device,
+    ) -> Result<Tensor<2>> {
+        let wave = |values: &[f32], width| sinusoids(values, width, self.flip_sin_to_cos, self.freq_shift, device);
         let missing = |what: &str| Error::failed(format!("This checkpoint wants {what}, which was not given."));
 
         let steps = wave(timesteps, self.first_width);
@@ -356,20 +379,117 @@ impl Unet {
             emb = emb + embedding.forward(Tensor::cat(vec![pooled, sizes], 1), None);
         }
         // Every residual block begins with the SiLU of the same embedding.
-        let emb = kernels::silu(emb);
-
-        let sample = if self.center { sample * 2.0 - 1.0 } else { sample };
-        let mut x = self.conv_in.forward(sample);
-        let mut skips = vec![x.clone()];
-        for block in &self.down_blocks {
-            x = block.forward(x, &emb, &words, &mut skips);
-        }
-        if let Some(mid) = &self.mid_block {
-            x = mid.forward(x, &emb, &words);
-        }
-        for block in &self.up_blocks {
-            x = block.forward(x, &emb, &words, &mut skips);
-        }
-        Ok(self.conv_out.forward(self.conv_norm_out.forward_silu(x)))
+        Ok(kernels::silu(emb))
     }
+
+    /// The stages of a forward pass, in their order.
+    pub fn stages(&self) -> Vec<Stage> {
+        let mut stages = vec![Stage::In];
+        for (level, block) in self.down_blocks.iter().enumerate() {
+            stages.extend((0..block.layers()).map(|layer| Stage::Down { level, layer }));
+            stages.extend(block.narrows().then_some(Stage::Narrow { level }));
+        }
+        stages.extend(self.mid_block.is_some().then_some(Stage::Mid));
+        for (level, block) in self.up_blocks.iter().enumerate() {
+            stages.extend((0..block.layers()).map(|layer| Stage::Up { level, layer }));
+            stages.extend(block.widens().then_some(Stage::Widen { level }));
+        }
+        stages.push(Stage::Out);
+        stages
+    }
+
+    /// Runs one stage. `skip`: what an earlier stage left for it; `size`: height and width to widen to, those of the skip connection
+    /// that waits next.
+    pub fn run(
+        &self,
+        stage: Stage,
+        x: Tensor<4>,
+        skip: Option<Tensor<4>>,
+        size: Option<(usize, usize)>,
+        time: &Tensor<2>,
+        words: &Tensor<3>,
+    ) -> Tensor<4> {
+        match stage {
+            Stage::In => self.conv_in.forward(if self.center { x * 2.0 - 1.0 } else { x }),
+            Stage::Down { level, layer } => self.down_blocks[level].layer(layer, x, time, words),
+            Stage::Narrow { level } => self.down_blocks[level].narrow(x),
+            Stage::Mid => match &self.mid_block {
+                Some(mid) => mid.forward(x, time, words),
+                None => x,
+            },
+            Stage::Up { level, layer } => self.up_blocks[level].layer(layer, x, skip, time, words),
+            Stage::Widen { level } => self.up_blocks[level].widen(x, size),
+            Stage::Out => self.conv_out.forward(self.conv_norm_out.forward_silu(x)),
+        }
+    }
+}
+
+/// A part of a forward pass that takes one tensor on and gives one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The first convolution.
+    In,
+    /// A residual block on the way down, with its attention.
+    Down {
+        /// From the finest.
+        level: usize,
+        /// Of the level.
+        layer: usize,
+    },
+    /// To half the size.
+    Narrow {
+        /// From the finest.
+        level: usize,
+    },
+    /// The level between.
+    Mid,
+    /// A residual block on the way up, with its attention.
+    Up {
+        /// From the coarsest.
+        level: usize,
+        /// Of the level.
+        layer: usize,
+    },
+    /// To twice the size.
+    Widen {
+        /// From the coarsest.
+        level: usize,
+    },
+    /// The last norm and convolution.
+    Out,
+}
+
+impl Stage {
+    /// Whether its result waits as a skip connection.
+    pub fn leaves(self) -> bool {
+        matches!(self, Stage::In | Stage::Down { .. } | Stage::Narrow { .. })
+    }
+
+    /// Whether the module of this path in the denoiser is at work in it.
+    pub fn holds(self, path: &str) -> bool {
+        let within =
+            |block: String| path.strip_prefix(&block).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let layer = |blocks: &str, level: usize, layer: usize| {
+            ["resnets", "attentions"].iter().any(|kind| within(format!("{blocks}.{level}.{kind}.{layer}")))
+        };
+        match self {
+            Stage::In => within("conv_in".into()),
+            Stage::Down { level, layer: at } => layer("down_blocks", level, at),
+            Stage::Narrow { level } => within(format!("down_blocks.{level}.downsamplers")),
+            Stage::Mid => within("mid_block".into()),
+            Stage::Up { level, layer: at } => layer("up_blocks", level, at),
+            Stage::Widen { level } => within(format!("up_blocks.{level}.upsamplers")),
+            Stage::Out => within("conv_norm_out".into()) || within("conv_out".into()),
+        }
+    }
+
+    /// Whether it takes the skip connection that was left last.
+    pub fn takes(self) -> bool {
+        matches!(self, Stage::Up { .. })
+    }
+}
+
+/// Height and width of `[n, h, w, c]`.
+pub fn size_of(x: &Tensor<4>) -> (usize, usize) {
+    (x.dims()[1], x.dims()[2])
 }

@@ -35,26 +35,39 @@ impl DownBlock {
         }
     }
 
-    /// Runs the level; every intermediate result is pushed on `skips`.
-    pub fn forward(
-        &self,
-        mut x: Tensor<4>,
-        time: &Tensor<2>,
-        words: &Tensor<3>,
-        skips: &mut Vec<Tensor<4>>,
-    ) -> Tensor<4> {
-        for (i, resnet) in self.resnets.iter().enumerate() {
-            x = resnet.forward(x, Some(time));
-            if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, words);
-            }
-            skips.push(x.clone());
-        }
-        for down in &self.downsamplers {
-            x = down.forward(x);
-            skips.push(x.clone());
-        }
-        x
+    /// Number of its residual blocks.
+    pub fn layers(&self) -> usize {
+        self.resnets.len()
+    }
+
+    /// Whether it ends with [`DownBlock::narrow`].
+    pub fn narrows(&self) -> bool {
+        !self.downsamplers.is_empty()
+    }
+
+    /// One residual block and its attention.
+    pub fn layer(&self, layer: usize, x: Tensor<4>, time: &Tensor<2>, words: &Tensor<3>) -> Tensor<4> {
+        attended(&self.resnets[layer], self.attentions.get(layer), x, time, words)
+    }
+
+    /// To half the size.
+    pub fn narrow(&self, x: Tensor<4>) -> Tensor<4> {
+        self.downsamplers.iter().fold(x, |x, down| down.forward(x))
+    }
+}
+
+/// A residual block, and attention where the level has it.
+fn attended(
+    resnet: &ResnetBlock2D,
+    attention: Option<&Transformer2D>,
+    x: Tensor<4>,
+    time: &Tensor<2>,
+    words: &Tensor<3>,
+) -> Tensor<4> {
+    let x = resnet.forward(x, Some(time));
+    match attention {
+        Some(attention) => attention.forward(x, words),
+        None => x,
     }
 }
 
@@ -75,14 +88,9 @@ impl MidBlock {
     }
 
     /// Runs the level.
-    pub fn forward(&self, mut x: Tensor<4>, time: &Tensor<2>, words: &Tensor<3>) -> Tensor<4> {
-        for (i, resnet) in self.resnets.iter().enumerate() {
-            x = resnet.forward(x, Some(time));
-            if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, words);
-            }
-        }
-        x
+    pub fn forward(&self, x: Tensor<4>, time: &Tensor<2>, words: &Tensor<3>) -> Tensor<4> {
+        let layers = self.resnets.iter().enumerate();
+        layers.fold(x, |x, (i, resnet)| attended(resnet, self.attentions.get(i), x, time, words))
     }
 }
 
@@ -119,28 +127,34 @@ impl UpBlock {
         }
     }
 
-    /// Runs the level; each residual block takes one tensor off `skips`.
-    pub fn forward(
+    /// Number of its residual blocks.
+    pub fn layers(&self) -> usize {
+        self.resnets.len()
+    }
+
+    /// Whether it ends with [`UpBlock::widen`].
+    pub fn widens(&self) -> bool {
+        !self.upsamplers.is_empty()
+    }
+
+    /// One residual block and its attention, with what the way down left for it.
+    pub fn layer(
         &self,
-        mut x: Tensor<4>,
+        layer: usize,
+        x: Tensor<4>,
+        skip: Option<Tensor<4>>,
         time: &Tensor<2>,
         words: &Tensor<3>,
-        skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
-        for (i, resnet) in self.resnets.iter().enumerate() {
-            if let Some(skip) = skips.pop() {
-                x = Tensor::cat(vec![x, skip], 3);
-            }
-            x = resnet.forward(x, Some(time));
-            if let Some(attention) = self.attentions.get(i) {
-                x = attention.forward(x, words);
-            }
-        }
-        for up in &self.upsamplers {
-            // A level of odd size comes back to the size of the skip connection that waits for it.
-            let size = skips.last().map(|skip| (skip.dims()[1], skip.dims()[2]));
-            x = up.forward(x, size);
-        }
-        x
+        let x = match skip {
+            Some(skip) => Tensor::cat(vec![x, skip], 3),
+            None => x,
+        };
+        attended(&self.resnets[layer], self.attentions.get(layer), x, time, words)
+    }
+
+    /// To twice the size, or to `size`: a level of odd size comes back to that of the skip connection that waits for it.
+    pub fn widen(&self, x: Tensor<4>, size: Option<(usize, usize)>) -> Tensor<4> {
+        self.upsamplers.iter().fold(x, |x, up| up.forward(x, size))
     }
 }

@@ -94,10 +94,8 @@ impl Pipeline {
 
     /// Refuses a word that was made for another text encoder.
     fn check_word(&self, embedding: &Embedding, path: &Path) -> Result<()> {
-        let texts: Vec<usize> =
-            [Some(&self.text), self.text2.as_ref()].into_iter().flatten().map(|text| text.config.hidden_size).collect();
-        let widths: Vec<usize> = embedding.vectors.iter().map(|v| v.width).collect();
-        if texts == widths {
+        let (texts, widths) = (&self.info.text_widths, embedding.widths());
+        if *texts == widths {
             return Ok(());
         }
         let list = |widths: &[usize]| widths.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
@@ -108,7 +106,7 @@ impl Pipeline {
             path.display(),
             list(&widths),
             self.info.name,
-            list(&texts)
+            list(texts)
         )))
     }
 
@@ -141,13 +139,5 @@ impl Pipeline {
             ))
         })?;
         self.text.model.vector(token)
-    }
-
-    /// The root of the mean square of the numbers in its words' vectors.
-    ///
-    /// # Errors
-    /// When the device hands no number back.
-    pub fn word_spread(&self) -> Result<f32> {
-        self.text.model.spread()
     }
 }

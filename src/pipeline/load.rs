@@ -6,6 +6,7 @@ use super::extras::{Extras, class_width};
 use super::{ModelInfo, Pipeline};
 use crate::model::Init;
 use crate::model::checkpoint::sha256;
+use crate::model::clip_text::ClipText;
 use crate::model::memory::{Fit, Machine, Need, fit, sentence};
 use crate::model::original::hints::Distilled;
 use crate::recipe::{ModelRef, Recipe};
@@ -83,7 +84,8 @@ impl Pipeline {
         let hash = sha256(&plan.files)?;
         let words: usize = texts.iter().map(Module::num_params).sum();
         let parameters = (words + unet.num_params() + vae.num_params()) as u64;
-        let info = describe(&plan, hash, parameters)?;
+        let word_spread = texts.first().map_or(Ok(1.0), ClipText::spread)?;
+        let info = ModelInfo { word_spread, ..describe(&plan, hash, parameters)? };
         progress(1.0);
         let mut encoders = texts.into_iter().zip(plan.texts).map(|(model, (config, tokenizer))| TextEncoder {
             tokenizer: Arc::new(tokenizer),
@@ -222,6 +224,8 @@ fn describe(plan: &Blueprint, hash: String, parameters: u64) -> Result<ModelInfo
         parameters,
         flow: plan.scheduler.prediction() == Prediction::Flow,
         text_layers: plan.texts.first().map_or(1, |(text, _)| text.num_hidden_layers as u32),
+        text_widths: plan.texts.iter().map(|(text, _)| text.hidden_size).collect(),
+        word_spread: 1.0,
     })
 }
 

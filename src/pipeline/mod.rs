@@ -87,6 +87,10 @@ pub struct ModelInfo {
     pub flow: bool,
     /// Layers of its text encoder: the largest clip skip.
     pub text_layers: u32,
+    /// Numbers in a word's vector, of each text encoder: what a learnt word has to have.
+    pub text_widths: Vec<usize>,
+    /// The root of the mean square of the numbers in the first one's vectors: how large a step on one of them is small.
+    pub word_spread: f32,
 }
 
 impl ModelInfo {
@@ -106,6 +110,8 @@ impl ModelInfo {
             parameters: 0,
             flow: true,
             text_layers: 2,
+            text_widths: vec![4],
+            word_spread: 1.0,
         }
     }
 

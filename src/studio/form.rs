@@ -338,6 +338,8 @@ mod tests {
             parameters: 0,
             flow: true,
             text_layers: 2,
+            text_widths: vec![4],
+            word_spread: 1.0,
         }
     }
 

@@ -9,6 +9,7 @@ pub mod latents;
 pub mod lesson;
 mod muon;
 pub mod optimizer;
+pub mod recompute;
 pub mod shards;
 pub mod shelf;
 pub mod supply;

@@ -88,11 +88,25 @@ impl<M: Module + Sync> Shards<M> {
         optimizer: &Optimizer,
         loss: impl Fn(&M, usize) -> Result<Tensor<1>> + Sync,
     ) -> Result<(f32, Gradients)> {
+        self.worked(optimizer, |copy, shard| {
+            let loss = loss(copy, shard)?;
+            let value: f32 = loss.clone().inner().into_scalar();
+            Ok((value, optimizer.take(copy, &mut loss.backward())))
+        })
+    }
+
+    /// The same where `work` finds each shard's mean loss and its gradients.
+    ///
+    /// # Errors
+    /// The first of `work`; and when a thread panicked.
+    pub fn worked(
+        &mut self,
+        optimizer: &Optimizer,
+        work: impl Fn(&M, usize) -> Result<(f32, Gradients)> + Sync,
+    ) -> Result<(f32, Gradients)> {
         let one = |copy: M, shard: usize| -> Result<(M, f32, Gradients)> {
             let copy = optimizer.current(copy);
-            let loss = loss(&copy, shard)?;
-            let value: f32 = loss.clone().inner().into_scalar();
-            let gradients = optimizer.take(&copy, &mut loss.backward());
+            let (value, gradients) = work(&copy, shard)?;
             Ok((copy, value, gradients))
         };
         let copies = std::mem::take(&mut self.copies);

@@ -96,7 +96,12 @@ impl Lora {
     /// `base` with `W + down @ up` in every target. Where this adapter is on a device with gradients, `base` has to be
     /// [`frozen`] there.
     pub fn apply<M: Module>(&self, base: &M, targets: &[Target]) -> M {
-        base.clone().map(&mut Apply { lora: self, targets, next: 0, path: ModulePath::default() })
+        self.apply_where(base, targets, &|_| true)
+    }
+
+    /// The same in those targets alone whose path is `wanted`; the others stay as they are in `base`.
+    pub fn apply_where<M: Module>(&self, base: &M, targets: &[Target], wanted: &dyn Fn(&str) -> bool) -> M {
+        base.clone().map(&mut Apply { lora: self, targets, wanted, next: 0, path: ModulePath::default() })
     }
 
     /// The matrices as they are written; alpha is the rank.
@@ -166,6 +171,7 @@ impl ModuleMapper for Lift {
 struct Apply<'a> {
     lora: &'a Lora,
     targets: &'a [Target],
+    wanted: &'a dyn Fn(&str) -> bool,
     next: usize,
     path: ModulePath,
 }
@@ -187,6 +193,9 @@ impl ModuleMapper for Apply<'_> {
             return param;
         };
         self.next += 1;
+        if !(self.wanted)(&target.path) {
+            return param;
+        }
         let delta = kernels::linear(down.val(), up.val(), None);
         let (id, weight, mapper) = param.consume();
         let shape = weight.dims();

@@ -8,9 +8,10 @@ use crate::model::autoencoder_kl::AutoencoderKl;
 use crate::model::lora::trainable::frozen;
 use crate::model::unet::{Unet, UnetConditioning};
 use crate::pipeline::{Pipeline, values};
+use crate::tuning::recompute::{self, Parts};
 use crate::{Error, Result};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Gradients, Tensor, TensorData, activation};
 
 /// How much the perceptual term counts beside the squared error.
 const PERCEPTUAL: f32 = 0.1;
@@ -38,11 +39,11 @@ pub struct Part {
     pub shape: [usize; 4],
 }
 
-/// Answer and truth of a denoiser, with what they came from.
-struct Answer {
-    answer: Tensor<4>,
-    target: Tensor<4>,
+/// What a denoiser is asked, and the truth.
+struct Question {
     noisy: Tensor<4>,
+    times: Vec<f32>,
+    target: Tensor<4>,
     clean: Tensor<4>,
 }
 
@@ -54,23 +55,14 @@ fn blend(x: Tensor<4>, y: Tensor<4>, factors: impl Iterator<Item = (f32, f32)>) 
     x * factor(a) + y * factor(b)
 }
 
-/// Asks a denoiser; `words` and `told` are on the device of its weights.
-fn ask(
-    unet: &Unet,
-    objective: &Objective,
-    part: &Part,
-    words: Tensor<3>,
-    told: &UnetConditioning,
-    device: &Device,
-) -> Result<Answer> {
+/// The question of a part.
+fn question(objective: &Objective, part: &Part, device: &Device) -> Question {
     let tensor = |v: &Vec<f32>| Tensor::<4>::from_data(TensorData::new(v.clone(), part.shape), device);
     let (clean, noise) = (tensor(&part.clean), tensor(&part.noise));
     let levels = || part.levels.iter();
     let noisy = blend(clean.clone(), noise.clone(), levels().map(|l| (l.signal, l.noise)));
     let target = blend(clean.clone(), noise, levels().map(|l| objective.target(l)));
-    let times: Vec<f32> = levels().map(|l| l.timestep).collect();
-    let answer = unet.forward(noisy.clone(), &times, words, told)?;
-    Ok(Answer { answer, target, noisy, clean })
+    Question { noisy, times: levels().map(|l| l.timestep).collect(), target, clean }
 }
 
 /// Squared errors `[n]`, each a mean over its latent and weighted by its level; on a device without gradients.
@@ -84,9 +76,10 @@ pub fn errors(
     words: &Tensor<3>,
     told: &UnetConditioning,
 ) -> Result<Vec<f32>> {
-    let a = ask(unet, objective, part, words.clone(), told, &words.device())?;
+    let q = question(objective, part, &words.device());
+    let answer = unet.forward(q.noisy, &q.times, words.clone(), told)?;
     let n = part.shape[0];
-    let errors = (a.answer - a.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1);
+    let errors = (answer - q.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1);
     Ok(values(errors)?.iter().zip(&part.levels).map(|(e, l)| e * l.weight).collect())
 }
 
@@ -159,19 +152,47 @@ impl Loss {
     /// # Errors
     /// When the denoiser refuses.
     pub fn of(&self, unet: &Unet, judge: Option<&Judge>, part: &Part, words: Option<Tensor<3>>) -> Result<Tensor<1>> {
-        let n = part.shape[0];
+        let (q, told, words) = self.asked(part, words);
+        let answer = unet.forward(q.noisy.clone(), &q.times, words, &told)?;
+        self.judged(answer, q, judge, part)
+    }
+
+    /// The same as a number, with its gradients handed to `take` in pieces to be added up, by [`recompute`].
+    ///
+    /// # Errors
+    /// When the denoiser refuses.
+    pub fn recomputed(
+        &self,
+        parts: &dyn Parts,
+        judge: Option<&Judge>,
+        part: &Part,
+        words: Option<Tensor<3>>,
+        take: &mut dyn FnMut(Gradients),
+    ) -> Result<f32> {
+        let (q, told, words) = self.asked(part, words);
+        let (noisy, times) = (q.noisy.clone(), q.times.clone());
+        recompute::backward(parts, noisy, &times, words, &told, |answer| self.judged(answer, q, judge, part), take)
+    }
+
+    /// What a part asks, with what else the denoiser is told, and the words.
+    fn asked(&self, part: &Part, words: Option<Tensor<3>>) -> (Question, UnetConditioning, Tensor<3>) {
         let mut told = self.told.clone();
-        told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, n));
+        told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, part.shape[0]));
         let words = words.unwrap_or_else(|| Tensor::from_inner(part.words.clone()));
+        (question(&self.objective, part, &self.device), told, words)
+    }
+
+    /// How far off an answer is.
+    fn judged(&self, answer: Tensor<4>, q: Question, judge: Option<&Judge>, part: &Part) -> Result<Tensor<1>> {
+        let n = part.shape[0];
         if let Some((reference, beta)) = &self.reference {
-            let plain = UnetConditioning { class_labels: told.class_labels.clone().map(Tensor::inner), ..told.clone() };
+            let mut plain = self.told.clone();
+            plain.class_labels = plain.class_labels.map(|labels| labels.narrow(0, 0, n).inner());
             let base = errors(reference, &self.objective, part, &part.words, &plain)?;
-            let a = ask(unet, &self.objective, part, words, &told, &self.device)?;
-            return Ok(self.preferred(a, part, &base, *beta));
+            return Ok(self.preferred(answer - q.target, part, &base, *beta));
         }
-        let a = ask(unet, &self.objective, part, words, &told, &self.device)?;
         let weights: Vec<f32> = part.levels.iter().map(|l| l.weight).collect();
-        let squared = (a.answer.clone() - a.target).square() * self.column(weights);
+        let squared = (answer.clone() - q.target).square() * self.column(weights);
         let loss = squared.mean();
         if self.kind == LossKind::Mse {
             return Ok(loss);
@@ -181,11 +202,11 @@ impl Loss {
         if seen == 0.0 {
             return Ok(loss);
         }
-        let guess = blend(a.noisy, a.answer, part.levels.iter().map(|l| self.objective.guess(l)));
+        let guess = blend(q.noisy, answer, part.levels.iter().map(|l| self.objective.guess(l)));
         let share = self.column(clear.iter().map(|c| c * n as f32 / seen).collect());
         Ok(match (&self.decoder, judge) {
-            (Some(decoder), _) => loss + self.perceptual(decoder, guess, a.clean, share) * PERCEPTUAL,
-            (None, Some(judge)) => loss + adversarial(judge, guess, a.clean, share),
+            (Some(decoder), _) => loss + self.perceptual(decoder, guess, q.clean, share) * PERCEPTUAL,
+            (None, Some(judge)) => loss + adversarial(judge, guess, q.clean, share),
             (None, None) => loss,
         })
     }
@@ -193,13 +214,13 @@ impl Loss {
     /// [`preference_loss`] with gradients, as a mean over the part's choices. What makes a winner itself less likely than it was
     /// counts [`HOLD`] times more (DPO-Positive, Pal et al. 2024, arXiv:2402.13228): without that, the easiest way to prefer is to
     /// spoil both pictures, and the losers more.
-    fn preferred(&self, a: Answer, part: &Part, base: &[f32], beta: f32) -> Tensor<1> {
+    fn preferred(&self, off: Tensor<4>, part: &Part, base: &[f32], beta: f32) -> Tensor<1> {
         let n = part.shape[0];
         let weights = Tensor::<2>::from_data(
             TensorData::new(part.levels.iter().map(|l| l.weight).collect::<Vec<f32>>(), [n, 1]),
             &self.device,
         );
-        let errors = (a.answer - a.target).square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1) * weights;
+        let errors = off.square().reshape([n, part.clean.len() / n.max(1)]).mean_dim(1) * weights;
         let half = n / 2;
         let column = |v: Vec<f32>| Tensor::<2>::from_data(TensorData::new(v, [half, 1]), &self.device);
         let winners = errors.clone().narrow(0, 0, half);

@@ -11,8 +11,9 @@ use crate::model::embedding::{Embedding, Vectors};
 use crate::model::lora::merge::merge;
 use crate::model::lora::trainable::{Lora, Target, frozen, reread, targets, unfrozen};
 use crate::model::lora::{Adapter, Part as Network, Trained, save};
-use crate::model::unet::Unet;
+use crate::model::unet::{Stage, Unet};
 use crate::pipeline::{Pipeline, values};
+use crate::tuning::recompute::Parts;
 use crate::{Error, Result};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -36,6 +37,49 @@ pub(super) enum Kept {
 pub(super) struct Answers {
     pub unet: Unet,
     pub hears: Pipeline,
+}
+
+/// The denoiser in one step of learning.
+pub(super) struct Learner<'a> {
+    /// On the device with gradients; tracked where it learns as a whole.
+    unet: Unet,
+    /// What is put into it.
+    lora: Option<Lora>,
+    targets: &'a [Target],
+}
+
+impl Learner<'_> {
+    /// All of it at once.
+    pub fn whole(&self) -> Unet {
+        match &self.lora {
+            Some(lora) => lora.apply(&self.unet, self.targets),
+            None => self.unet.clone(),
+        }
+    }
+}
+
+impl Parts for Learner<'_> {
+    fn stages(&self) -> Vec<Stage> {
+        self.unet.stages()
+    }
+
+    fn learning(&self, stage: Option<Stage>) -> Unet {
+        let Some(lora) = &self.lora else { return self.unet.clone() };
+        let stages = self.stages();
+        let held = |path: &str| match stage {
+            Some(stage) => stage.holds(path),
+            None => !stages.iter().any(|stage| stage.holds(path)),
+        };
+        lora.apply_where(&self.unet, self.targets, &held)
+    }
+
+    fn plain(&self, stage: Stage) -> Unet {
+        let unet = self.unet.valid();
+        match &self.lora {
+            Some(lora) => lora.valid().apply_where(&unet, self.targets, &|path| stage.holds(path)),
+            None => unet,
+        }
+    }
 }
 
 /// A checkpoint and what is taught to it.
@@ -111,17 +155,20 @@ impl<'a> Pupil<'a> {
     ///
     /// # Errors
     /// When a caption cannot be encoded.
-    pub fn learning(&self, student: &Student, captions: &[String], dice: u64) -> Result<(Unet, Option<Tensor<3>>)> {
+    pub fn learning(
+        &self,
+        student: &Student,
+        captions: &[String],
+        dice: u64,
+    ) -> Result<(Learner<'_>, Option<Tensor<3>>)> {
         let dropout = self.settings.rank_dropout;
-        let unet = match (&student.lora, &student.unet) {
-            (Some(lora), _) if dropout > 0.0 => {
+        let lora = student.lora.clone().map(|lora| match dropout > 0.0 {
+            true => {
                 let mut rng = Rng::new(dice);
-                lora.dropped(dropout, &mut || rng.chance(dropout)).apply(&self.frozen, &self.targets)
+                lora.dropped(dropout, &mut || rng.chance(dropout))
             }
-            (Some(lora), _) => lora.apply(&self.frozen, &self.targets),
-            (None, Some(unet)) => unet.clone(),
-            (None, None) => self.frozen.clone(),
-        };
+            false => lora,
+        });
         let words = match (&student.word, &self.settings.taught) {
             (Some(vector), Taught::Word { name, .. }) => {
                 let captions: Vec<&str> = captions.iter().map(String::as_str).collect();
@@ -129,7 +176,8 @@ impl<'a> Pupil<'a> {
             }
             _ => None,
         };
-        Ok((unet, words))
+        let unet = student.unet.clone().unwrap_or_else(|| self.frozen.clone());
+        Ok((Learner { unet, lora, targets: &self.targets }, words))
     }
 
     /// The checkpoint before anything is learnt.

@@ -358,10 +358,24 @@ impl<'a> Run<'a> {
     ) -> Result<(f32, Gradients)> {
         // Only for the products of training: what is measured is measured in full precision.
         let _half = HalfProducts::allow();
-        shards.gradients(&self.optimizer, |student, shard| {
+        let optimizer = &self.optimizer;
+        if !self.options.settings.checkpointing {
+            return shards.gradients(optimizer, |student, shard| {
+                let part = &parts[shard];
+                let (learner, words) = self.pupil.learning(student, &part.captions, dice[shard])?;
+                loss.of(&learner.whole(), student.judge.as_ref(), part, words)
+            });
+        }
+        shards.worked(optimizer, |student, shard| {
             let part = &parts[shard];
-            let (unet, words) = self.pupil.learning(student, &part.captions, dice[shard])?;
-            loss.of(&unet, student.judge.as_ref(), part, words)
+            let (learner, words) = self.pupil.learning(student, &part.captions, dice[shard])?;
+            let mut sum = Gradients::new();
+            let mut take = |mut piece| match optimizer.take(student, &mut piece) {
+                more if sum.is_empty() => sum = more,
+                more => add(&mut sum, more),
+            };
+            let value = loss.recomputed(&learner, student.judge.as_ref(), part, words, &mut take)?;
+            Ok((value, sum))
         })
     }
 

@@ -69,7 +69,7 @@ pub const RANKS: RangeInclusive<usize> = 1..=128;
 /// Steps that one run may take.
 pub const STEPS: RangeInclusive<u64> = 1..=1_000_000;
 /// Checkpoints with more weights are taught picture by picture, the gradients gathered.
-pub(super) const LARGE: u64 = 200_000_000;
+pub const LARGE: u64 = 200_000_000;
 
 /// Settings of a run; the same settings on the same pictures and device give the same adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,11 @@ pub struct Settings {
     pub batch: usize,
     /// Batches whose gradients make one step.
     pub accumulate: usize,
+    /// Gradient checkpointing: less memory for a third more time (see [`recompute`]).
+    ///
+    /// [`recompute`]: crate::tuning::recompute
+    #[serde(default)]
+    pub checkpointing: bool,
     /// Weight decay of the matrices.
     pub weight_decay: f32,
     /// Gradients with a larger norm are scaled down to it.
@@ -144,6 +149,7 @@ impl Settings {
             warm_up: 20,
             batch: if large { 1 } else { 8 },
             accumulate: if large { 4 } else { 1 },
+            checkpointing: large,
             weight_decay: 0.01,
             clip_norm: 1.0,
             ema: 0.99,

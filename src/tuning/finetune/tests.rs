@@ -136,15 +136,12 @@ fn every_loss_and_optimiser_moves_the_adapter_and_stays_finite() {
     }
 }
 
-#[test]
-fn gradients_of_each_loss_are_those_of_its_slope() {
-    let pipeline = tiny("tiny_sd");
-    let found = targets(pipeline.unet());
-    let device = pipeline.device().clone().autodiff();
+/// One picture, and two.
+fn parts(pipeline: &Pipeline) -> (Part, Part) {
     let example = {
         let (_folder, images, out) = paths();
         fill(&images, 2);
-        dataset::prepare(&images, &pipeline, &options(&images, &out, 1).settings, false, &mut |_| true).unwrap().learnt
+        dataset::prepare(&images, pipeline, &options(&images, &out, 1).settings, false, &mut |_| true).unwrap().learnt
     };
     let clean = example[0].latent(0);
     let objective = objective::Objective::new(pipeline.schedule());
@@ -166,6 +163,83 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
         shape: [2, h, w, pipeline.latent_channels()],
         clean: [clean, example[1].latent(0)].concat(),
     };
+    (one, two)
+}
+
+#[test]
+fn gradients_that_are_computed_again_are_those_that_were_remembered() {
+    for (name, word, loss, preference) in [
+        ("tiny_pipeline", None, LossKind::Adversarial, None),
+        ("tiny_sd", None, LossKind::Perceptual, None),
+        ("tiny_sd", None, LossKind::Mse, Some(Preference::Dpo { beta: 50.0 })),
+        ("tiny_pipeline", Some(true), LossKind::Mse, None),
+        ("tiny_sd", Some(false), LossKind::Mse, None),
+    ] {
+        let pipeline = tiny(name);
+        let (_, part) = parts(&pipeline);
+        let (_folder, images, out) = paths();
+        let suited = Settings { loss, preference, ..options(&images, &out, 1).settings };
+        let settings = match word {
+            Some(true) => suited.for_word("<ink>", "fox", pipeline.info().word_spread),
+            Some(false) => suited.for_full(),
+            None => suited,
+        };
+        let part = match settings.word() {
+            Some(word) => Part { captions: vec![format!("a {word}"); 2], ..part },
+            None => part,
+        };
+        let pupil = Pupil::new(&pipeline, &settings, &out).unwrap();
+        let mut student = pupil.student();
+        let mut optimizer = crate::tuning::optimizer::Optimizer::new(&student, settings.optimizer_config());
+        let loss = Loss::new(settings.loss, preference.map(|p| p.beta()), &pipeline, 2).unwrap();
+        // The first of an adapter's matrices has no slope before the second has moved.
+        for last in [false, true] {
+            let (learner, words) = pupil.learning(&student, &part.captions, 7).unwrap();
+            let plain = loss.of(&learner.whole(), student.judge.as_ref(), &part, words).unwrap();
+            let value: f32 = plain.clone().inner().into_scalar();
+            let remembered = optimizer.take(&student, &mut plain.backward());
+            if last {
+                let (learner, words) = pupil.learning(&student, &part.captions, 7).unwrap();
+                let mut again: Vec<Option<Vec<f32>>> = vec![None; remembered.len()];
+                let mut take = |mut piece| crate::tuning::shards::add(&mut again, optimizer.take(&student, &mut piece));
+                let found = loss.recomputed(&learner, student.judge.as_ref(), &part, words, &mut take).unwrap();
+                assert!((found - value).abs() < 1e-5 * value.abs(), "{name}: {found} {value}");
+                let largest = remembered.iter().flatten().flatten().fold(0.0f32, |most, g| most.max(g.abs()));
+                assert!(largest > 0.0 && remembered.iter().flatten().count() == again.iter().flatten().count());
+                for (a, b) in remembered.iter().flatten().flatten().zip(again.iter().flatten().flatten()) {
+                    assert!((a - b).abs() < 2e-5 * largest, "{name} {settings:?}: {a} {b}, of {largest}");
+                }
+            } else {
+                optimizer.apply(&remembered, 0.01);
+                student = optimizer.current(student);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_computes_again_learns_as_one_that_remembers() {
+    let pipeline = tiny("tiny_sd");
+    let (_folder, images, out) = paths();
+    fill(&images, 6);
+    let mut wanted = options(&images, &out, 20);
+    wanted.settings.learning_rate = 1e-3;
+    let remembered = quiet(&pipeline, &wanted).unwrap().card;
+    wanted.out = out.with_file_name("b.safetensors");
+    wanted.settings.checkpointing = true;
+    let again = quiet(&pipeline, &wanted).unwrap().card;
+    for (a, b) in remembered.curve.iter().zip(&again.curve) {
+        let (x, y) = (a.held_out.unwrap(), b.held_out.unwrap());
+        assert!(a.step == b.step && (x - y).abs() < 1e-3 * x && (a.loss - b.loss).abs() < 1e-3 * a.loss, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn gradients_of_each_loss_are_those_of_its_slope() {
+    let pipeline = tiny("tiny_sd");
+    let found = targets(pipeline.unet());
+    let device = pipeline.device().clone().autodiff();
+    let (one, two) = parts(&pipeline);
     let unet = frozen(pipeline.unet());
     for (kind, beta) in [(LossKind::Mse, None), (LossKind::Perceptual, None), (LossKind::Mse, Some(50.0))] {
         let part = if beta.is_some() { &two } else { &one };
@@ -352,8 +426,8 @@ fn a_step_of_a_new_word_is_torchs() {
         shape: [2, 8, 8, 4],
     };
     let loss = Loss::new(LossKind::Mse, None, &pipeline, 2).unwrap();
-    let (unet, words) = pupil.learning(&student, &part.captions, 0).unwrap();
-    let value = loss.of(&unet, None, &part, words).unwrap();
+    let (learner, words) = pupil.learning(&student, &part.captions, 0).unwrap();
+    let value = loss.of(&learner.whole(), None, &part, words).unwrap();
     near(&[value.clone().inner().into_scalar()], &of("loss"), "the loss");
     let gradients = optimizer.take(&student, &mut value.backward());
     assert_eq!(gradients.len(), 1, "nothing but the word learns");
@@ -375,7 +449,7 @@ fn a_word_or_a_whole_denoiser_learns_is_measured_as_written_and_goes_on() {
         let mut wanted = options(&images, &out, 20);
         let suited = wanted.settings.clone();
         wanted.settings = if word {
-            suited.for_word("<ink>", "fox", pipeline.word_spread().unwrap())
+            suited.for_word("<ink>", "fox", pipeline.info().word_spread)
         } else {
             Settings { learning_rate: 1e-3, ..suited.for_full() }
         };
