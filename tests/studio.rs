@@ -586,6 +586,83 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
 }
 
 #[test]
+fn a_new_word_is_taught_and_heard_in_a_prompt() {
+    let folder = tempfile::tempdir().expect("folder");
+    paint(folder.path(), 6, 128);
+    let mut window = open(folder.path(), "ember", [1440.0, 1100.0]);
+    ready(&mut window);
+    write(&mut window, "<brine> at night");
+    until(&mut window, "the unknown word", |h| has(h, "“brine” is"));
+    press(&mut window, "Adapters");
+    window.step();
+    press(&mut window, "Teach Kiln…");
+    window.step();
+    press(&mut window, "Choose a folder of pictures");
+    until(&mut window, "what was found", |h| has(h, "6 pictures in out"));
+    until(&mut window, "the end of the look", |h| !has(h, "Kiln is still looking"));
+    press(&mut window, "A new word");
+    until(&mut window, "its fields", |h| has(h, "Begins as"));
+    for (name, text) in [("The new word", "<brine>"), ("Begins as", "zebra")] {
+        window.get_by_role_and_label(egui::accesskit::Role::TextInput, name).focus();
+        window.step();
+        window.get_by_role_and_label(egui::accesskit::Role::TextInput, name).type_text(text);
+        window.step();
+    }
+    set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 4.0);
+    until(&mut window, "the reason", |h| has(h, "“zebra” is not a word that Ember knows"));
+    window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Begins as").focus();
+    window.step();
+    window.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    window.step();
+    window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Begins as").type_text("waves");
+    until(&mut window, "no reason", |h| !has(h, "“zebra”"));
+    press(&mut window, "Begin to teach");
+    until(&mut window, "the pictures before", |h| has(h, "Before: "));
+    until(&mut window, "the end", |h| has(h, "Teach another"));
+    assert!(has(&window, "After: <brine>"), "{:?}", names(&window));
+    press(&mut window, "Put it into the prompt");
+    until(&mut window, "what is heard", |h| has(h, "<brine> is a word that was learnt.") && !has(h, "“brine” is"));
+    let prompt = window.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").value();
+    assert_eq!(prompt.as_deref(), Some("<brine> at night"), "it was there already");
+    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
+    window.step();
+    press(&mut window, "Generate");
+    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    let (library, _) = Library::open(folder.path()).expect("library");
+    let words = library.get(1).expect("entry").recipe.embeddings;
+    assert!(words.len() == 1 && words[0].name.ends_with("out.safetensors") && words[0].hash.len() == 64, "{words:?}");
+    press(&mut window, "All adapters…");
+    until(&mut window, "the shelf", |h| has(h, "The word <brine>, taught to Ember from"));
+    press(&mut window, "Delete out…");
+    until(&mut window, "the question", |h| has(h, "Delete out?"));
+    press(&mut window, "Delete it");
+    until(&mut window, "an empty shelf", |h| has(h, "No adapters yet."));
+    press(&mut window, "Close");
+    until(&mut window, "a word like any other", |h| has(h, "“brine” is") && !has(h, "was learnt"));
+}
+
+#[test]
+fn good_settings_are_looked_for_and_shown() {
+    let folder = tempfile::tempdir().expect("folder");
+    paint(folder.path(), 6, 64);
+    let mut window = open(folder.path(), &tiny(), [1440.0, 1100.0]);
+    ready(&mut window);
+    press(&mut window, "Adapters");
+    window.step();
+    press(&mut window, "Teach Kiln…");
+    window.step();
+    press(&mut window, "Choose a folder of pictures");
+    until(&mut window, "what was found", |h| has(h, "6 pictures in out"));
+    until(&mut window, "the end of the look", |h| !has(h, "Kiln is still looking"));
+    set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 4.0);
+    press(&mut window, "find good ones first");
+    press(&mut window, "Begin to teach");
+    until(&mut window, "trials", |h| has(h, "Settings that were tried"));
+    until(&mut window, "the end", |h| has(h, "Teach another"));
+    assert!(has(&window, "Weight decay") && has(&window, "Settings that were tried"));
+}
+
+#[test]
 fn ratings_teach_and_are_forgotten_with_what_they_taught() {
     let folder = tempfile::tempdir().expect("folder");
     let mut window = open(folder.path(), "ember", [1440.0, 1100.0]);

@@ -54,6 +54,7 @@ fn a_picture_that_is_made_during_a_lesson_has_the_bytes_that_it_has_without() {
         ..Settings::suited_to(1, OptimizerKind::AdamW)
     };
     let lesson = Lesson {
+        search: false,
         folder: images,
         rated: None,
         out: library.join("adapters/long.safetensors"),

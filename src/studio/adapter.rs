@@ -7,7 +7,7 @@ use super::shelf::{STRENGTHS, stem};
 use super::sliders::{NUMBERS, name, number, track};
 use super::{App, theme, widgets};
 use crate::tuning::finetune::card::Card;
-use crate::tuning::shelf::Shelved;
+use crate::tuning::shelf::{Shelved, Word};
 use crate::worker::{Clerical, Request};
 use egui::{Align, Key, Layout, Margin, Rect, RichText, Sense, Slider, TextEdit, Ui, Vec2, vec2};
 use std::path::Path;
@@ -54,7 +54,10 @@ impl App {
                             if let Some(card) = &adapter.card {
                                 line.on_hover_ui(|ui| training_ui(ui, card));
                             }
-                            self.strength_ui(ui, adapter, strength);
+                            match &adapter.word {
+                                Some(word) => self.word_ui(ui, &word.text),
+                                None => self.strength_ui(ui, adapter, strength),
+                            }
                         }
                     }
                 });
@@ -76,11 +79,13 @@ impl App {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let mut on = strength.is_some();
                 let usable = adapter.trouble.is_none() || on;
-                ui.add_enabled_ui(usable, |ui| {
-                    if widgets::switch(ui, &mut on, &format!("Use {}", adapter.name)).changed() {
-                        self.switch(&adapter.path, on);
-                    }
-                });
+                if adapter.word.is_none() {
+                    ui.add_enabled_ui(usable, |ui| {
+                        if widgets::switch(ui, &mut on, &format!("Use {}", adapter.name)).changed() {
+                            self.switch(&adapter.path, on);
+                        }
+                    });
+                }
                 ui.add_space(6.0);
                 let here = adapter.path.parent() == Some(&self.shelf.folder);
                 ui.spacing_mut().item_spacing.x = 2.0;
@@ -128,7 +133,15 @@ impl App {
 
     /// What an adapter is, in a line.
     fn about(&self, adapter: &Shelved) -> String {
+        let word = adapter.word.as_ref();
+        let deaf = word.filter(|word| self.info().is_some_and(|info| info.text_widths != word.widths));
+        if deaf.is_some() {
+            return "A word that was learnt with another family of models; the one in use cannot hear it.".into();
+        }
         let Some(card) = &adapter.card else {
+            if let Some(word) = word {
+                return format!("A word from elsewhere: {}.", word.text);
+            }
             let rank = match adapter.ranks {
                 (low, high) if low == high => format!("rank {low}"),
                 (low, high) => format!("rank {low} to {high}"),
@@ -136,7 +149,8 @@ impl App {
             return format!("From elsewhere: {rank}, {}.", widgets::count(adapter.layers, "layer"));
         };
         let base = display_name(&card.base);
-        let mut said = format!("Taught to {base} from {}. ", widgets::count(card.learnt, "picture"));
+        let what = word.map(|word| format!("The word {}, t", word.text)).unwrap_or("T".into());
+        let mut said = format!("{what}aught to {base} from {}. ", widgets::count(card.learnt, "picture"));
         said += &match &card.evidence {
             Some(e) if e.is_gain => format!("Held-out loss fell by {:.0} %.", e.gain * 100.0),
             Some(e) if !e.apart => "Learnt, without proof.".into(),
@@ -147,6 +161,16 @@ impl App {
             said += &format!(" It was made for another model or version than the one in use ({base}).");
         }
         said
+    }
+
+    /// What a learnt word has in the place of a strength.
+    fn word_ui(&mut self, ui: &mut Ui, word: &str) {
+        ui.horizontal(|ui| {
+            let name = format!("Put {word} into the prompt");
+            if ui.button("Put it into the prompt").on_hover_text(&name).clicked() {
+                self.write_word(word);
+            }
+        });
     }
 
     fn strength_ui(&mut self, ui: &mut Ui, adapter: &Arc<Shelved>, strength: Option<f32>) {
@@ -172,7 +196,12 @@ impl App {
             return;
         }
         ui.spacing_mut().item_spacing.y = 4.0;
+        let heard: Vec<String> = self.heard().into_iter().map(|(word, _)| word).collect();
         for adapter in self.shelf.adapters.clone() {
+            if let Some(word) = &adapter.word {
+                self.word_row_ui(ui, word, heard.contains(&word.text));
+                continue;
+            }
             self.adapter_row_ui(ui, &adapter.path, &adapter.name, adapter.trouble.as_deref());
         }
         // Those that a Recipe names without a place, and those that the clerk has not told of yet.
@@ -192,6 +221,22 @@ impl App {
             }
         });
         ui.spacing_mut().item_spacing.y = theme::STEP;
+    }
+
+    /// A learnt word: pressed, it is put into the prompt.
+    fn word_row_ui(&mut self, ui: &mut Ui, word: &Word, heard: bool) {
+        let fits = self.info().is_none_or(|info| info.text_widths == word.widths);
+        ui.horizontal(|ui| {
+            ui.set_height(28.0);
+            ui.add_enabled_ui(fits, |ui| {
+                let help = if heard { "Heard in this prompt" } else { "Put it into the prompt" };
+                let chip = widgets::chip(ui, &word.text, heard).on_hover_text(help);
+                let chip = chip.on_disabled_hover_text("It was learnt with another family of models");
+                if chip.clicked() {
+                    self.write_word(&word.text);
+                }
+            });
+        });
     }
 
     fn adapter_row_ui(&mut self, ui: &mut Ui, path: &Path, called: &str, trouble: Option<&str>) {
@@ -250,13 +295,13 @@ fn facts_ui(ui: &mut Ui, adapter: &Shelved) {
         let captions: Vec<String> = card.captions.iter().take(4).map(|(words, n)| format!("{words} ({n})")).collect();
         facts.push(("Captions", captions.join("; ")));
         let (loss, optimizer) = (words_of(&settings.loss), words_of(&settings.optimizer));
+        let size = if adapter.word.is_some() { "one vector".into() } else { format!("rank {}", settings.rank) };
         facts.push((
             "Training",
             format!(
-                "step {} of {}, rank {}, batch {}, {loss} loss, {optimizer}, learning rate {}, seed {}",
+                "step {} of {}, {size}, batch {}, {loss} loss, {optimizer}, learning rate {}, seed {}",
                 card.step,
                 settings.steps,
-                settings.rank,
                 settings.batch * settings.accumulate,
                 settings.learning_rate,
                 settings.seed

@@ -5,11 +5,14 @@ use super::taste::{card, text};
 use super::teach::pictures;
 use super::textures::upload;
 use super::{App, icons, theme, widgets};
-use crate::tuning::finetune::Evidence;
 use crate::tuning::finetune::card::{Card, Point, source};
+use crate::tuning::finetune::search::Trial;
+use crate::tuning::finetune::{Evidence, Taught};
 use crate::tuning::lesson::Lesson;
-use crate::worker::{JobId, News};
-use egui::{Align, Button, Color32, Context, Layout, ProgressBar, Rect, RichText, Sense, TextureHandle, Ui, vec2};
+use crate::worker::{JobId, News, Request};
+use egui::{
+    Align, Button, Color32, Context, Layout, ProgressBar, Rect, RichText, ScrollArea, Sense, TextureHandle, Ui, vec2,
+};
 
 /// Largest side of a picture before or after, and of both under the pointer.
 const LOOK: f32 = 158.0;
@@ -26,6 +29,8 @@ pub enum Phase {
     Preparing(usize, usize),
     /// The checkpoint alone is looked at.
     Before,
+    /// Settings are looked for; so many were tried.
+    Searching(usize),
     /// It learns.
     Teaching,
     /// It was asked to stop.
@@ -58,6 +63,7 @@ pub(super) struct Now {
     base: Option<f32>,
     losses: Vec<(u64, f32)>,
     points: Vec<Point>,
+    trials: Vec<Trial>,
     best: Option<u64>,
     step: u64,
     seconds_left: Option<f32>,
@@ -81,6 +87,7 @@ impl Now {
             base: None,
             losses: Vec::new(),
             points: Vec::new(),
+            trials: Vec::new(),
             best: None,
             step: 0,
             seconds_left: None,
@@ -92,7 +99,7 @@ impl Now {
             lesson,
         };
         if let Some(before) = before.filter(|_| now.lesson.resume) {
-            (now.losses, now.step) = (before.losses, before.step);
+            (now.losses, now.step, now.trials) = (before.losses, before.step, before.trials);
             (now.before, now.after) = (before.before, before.after);
         }
         now
@@ -129,6 +136,11 @@ impl Now {
                 self.phase = going(self.phase, Phase::Before);
             }
             News::Base(loss) => self.base = Some(loss),
+            News::Tried(trial) => {
+                self.trials.push(trial);
+                self.phase = going(self.phase, Phase::Searching(self.trials.len()));
+            }
+            News::Found(settings) => (self.lesson.settings, self.lesson.search) = (*settings, false),
             News::Step { step, loss, seconds_left, .. } => {
                 self.phase = going(self.phase, Phase::Teaching);
                 (self.step, self.seconds_left) = (step, Some(seconds_left));
@@ -177,6 +189,7 @@ impl Now {
             Phase::Imagining(done, of) => format!("imagining picture {} of {of}", (done + 1).min(of)),
             Phase::Preparing(done, of) => format!("preparing picture {} of {of}", (done + 1).min(of)),
             Phase::Before => "looking at how it is before".into(),
+            Phase::Searching(tried) => format!("looking for good settings, {tried} tried"),
             Phase::Teaching => {
                 let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0))));
                 format!("step {} of {steps}{}", self.step, left.unwrap_or_default())
@@ -194,7 +207,7 @@ impl Now {
             Phase::Imagining(done, of) => 0.03 * done as f32 / of.max(1) as f32,
             Phase::Preparing(..) if self.lesson.rated.is_some() => 0.03,
             Phase::Preparing(done, of) => 0.03 * done as f32 / of.max(1) as f32,
-            Phase::Before => 0.03,
+            Phase::Before | Phase::Searching(_) => 0.03,
             Phase::Finished => 1.0,
             _ => 0.03 + 0.97 * self.step as f32 / self.lesson.settings.steps.max(1) as f32,
         }
@@ -242,12 +255,20 @@ impl App {
     pub(super) fn lesson_ui(&mut self, ui: &mut Ui) {
         let Some(now) = self.teach.now.as_ref() else { return };
         let on = self.strength_of(&now.lesson.out).is_some();
+        let (word, whole) = match &now.lesson.settings.taught {
+            Taught::Word { name, .. } => (Some(name.clone()), false),
+            taught => (None, *taught == Taught::Full),
+        };
+        let out = now.lesson.out.clone();
         let (mut stop, mut go_on, mut done, mut delete) = (false, false, false, false);
+        let (mut write, mut load) = (false, false);
         card(ui, heading(now), |ui| {
             if let Some(card) = &now.card {
                 let (_, said, gain) = verdict(card.evidence.as_ref(), card.held_out);
                 text(ui, said);
                 let state = match on {
+                    _ if word.is_some() => "Write it in a prompt, and it is heard.",
+                    _ if whole => "It is a model of its own, in the menu of models.",
                     true => "It is switched on for your next pictures.",
                     false if gain => "It is switched off.",
                     false => "It stays switched off until you switch it on.",
@@ -282,7 +303,9 @@ impl App {
                 match now.phase {
                     Phase::Finished => {
                         done = button(ui, "Teach another");
-                        if button(ui, "Show the adapters") {
+                        write = word.is_some() && button(ui, "Put it into the prompt");
+                        load = whole && button(ui, "Use this model");
+                        if !whole && button(ui, "Show the adapters") {
                             self.screen = super::app::Screen::Shelf;
                         }
                     }
@@ -297,6 +320,9 @@ impl App {
                 }
             });
         });
+        if !now.trials.is_empty() {
+            card(ui, "Settings that were tried", |ui| trials(ui, &now.trials));
+        }
         if now.points.len() + now.losses.len() > 1 {
             card(ui, "How well it knows them", |ui| {
                 let told = Curves {
@@ -313,6 +339,8 @@ impl App {
             card(ui, "Before and after, from the same seeds", |ui| looks(ui, now));
         }
         match () {
+            () if write => self.write_word(&word.unwrap_or_default()),
+            () if load => self.link.send(Request::LoadModel { name: out.display().to_string() }),
             () if stop => self.stop_lesson(),
             () if go_on => {
                 let lesson = Lesson { resume: true, captions: Vec::new(), ..now.lesson.clone() };
@@ -331,6 +359,39 @@ impl App {
             () => {}
         }
     }
+}
+
+/// The table of the search: a line a run, the best of each round marked.
+fn trials(ui: &mut Ui, trials: &[Trial]) {
+    let best = |round: u32| {
+        let losses = trials.iter().filter(|t| t.round == round).filter_map(|t| t.held_out);
+        losses.min_by(f32::total_cmp)
+    };
+    ScrollArea::vertical().id_salt("trials").max_height(210.0).auto_shrink([false, true]).show(ui, |ui| {
+        egui::Grid::new("trials").num_columns(6).spacing(vec2(22.0, 4.0)).show(ui, |ui| {
+            for title in ["Round", "Steps", "Learning rate", "Rank", "Weight decay", "Held-out loss"] {
+                ui.label(RichText::new(title).size(12.5).color(theme::MUTED));
+            }
+            ui.end_row();
+            for trial in trials {
+                let first = trial.held_out.is_some() && trial.held_out == best(trial.round);
+                let ink = if first { theme::EMBER_BRIGHT } else { theme::TEXT };
+                let loss = trial.held_out.map_or("out of range".into(), |loss| format!("{loss:.4}"));
+                let cells = [
+                    trial.round.to_string(),
+                    trial.steps.to_string(),
+                    trial.learning_rate.to_string(),
+                    trial.rank.to_string(),
+                    trial.weight_decay.to_string(),
+                    loss,
+                ];
+                for cell in cells {
+                    ui.label(RichText::new(cell).size(12.5).color(ink));
+                }
+                ui.end_row();
+            }
+        });
+    });
 }
 
 fn heading(now: &Now) -> &'static str {
@@ -382,7 +443,9 @@ fn looks(ui: &mut Ui, now: &Now) {
         });
     }
     ui.with_layout(Layout::top_down(Align::Min), |ui| {
-        let words: Vec<&str> = now.lesson.looks.iter().map(|look| look.prompt.as_str()).collect();
+        let mut words: Vec<&str> = now.lesson.looks.iter().map(|look| look.prompt.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
         widgets::hint(ui, words.join("  ·  "));
     });
 }

@@ -9,6 +9,7 @@ use crate::pipeline::styles::Style;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align, ComboBox, FontId, Layout, Margin, RichText, Stroke, TextBuffer, TextEdit, Ui, vec2};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 impl App {
     /// Draws the field for the words and what belongs to it.
@@ -27,7 +28,12 @@ impl App {
             label
         });
         let before = self.spelling.edited;
-        self.spelling.check(&self.settings.form.prompt, info.as_deref(), now);
+        if let Some(info) = &info {
+            self.tend_words(info);
+        }
+        let heard = self.heard();
+        let learnt = heard.iter().map(|(word, _)| word.clone()).collect();
+        self.spelling.check(&self.settings.form.prompt, info.as_deref(), learnt, now);
         let unknown = self.spelling.unknown(now);
         if self.spelling.edited != before || now - self.spelling.edited < REST {
             ui.ctx().request_repaint_after_secs((REST - (now - self.spelling.edited)) as f32 + 0.05);
@@ -71,6 +77,7 @@ impl App {
         {
             self.settings.form.prompt.replace_range(range, &nearest);
         }
+        self.heard_ui(ui, &heard);
         self.style_ui(ui);
         let note = if self.settings.form.negative.trim().is_empty() { "" } else { "in use" };
         widgets::fold(ui, "Keep away from", &mut self.settings.folds[0], note);
@@ -83,6 +90,26 @@ impl App {
                 .char_limit(crate::recipe::MAX_PROMPT)
                 .margin(Margin::symmetric(12, 8));
             ui.add(edit).accessible_name("Negative prompt");
+        }
+    }
+
+    /// Says which learnt words are heard; one that came with a Recipe from elsewhere can be left out.
+    fn heard_ui(&mut self, ui: &mut Ui, heard: &[(String, PathBuf)]) {
+        for (word, path) in heard {
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let trouble = self.shelf.adapters.iter().find(|a| a.path == *path).and_then(|a| a.trouble.clone());
+                let (said, ink) = match trouble {
+                    Some(trouble) => (trouble, theme::TROUBLE),
+                    None => (format!("{word} is a word that was learnt."), theme::MUTED),
+                };
+                ui.label(RichText::new(said).size(12.5).color(ink)).on_hover_text(path.display().to_string());
+                let elsewhere = path.parent() != Some(&self.shelf.folder);
+                let name = format!("Leave out {word}");
+                if elsewhere && icons::tinted(ui, Icon::Close, &name, 22.0, None, false).clicked() {
+                    self.settings.form.embeddings.retain(|w| Path::new(&w.name) != path);
+                }
+            });
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::app::Screen;
 use super::{App, theme, widgets};
-use crate::recipe::{AdapterRef, Picture};
+use crate::model::tokenizer::names;
+use crate::pipeline::ModelInfo;
+use crate::recipe::{AdapterRef, EmbeddingRef, Picture};
 use crate::tuning::lesson::Lesson;
 use crate::tuning::shelf::{Shelved, Used};
 use crate::worker::{ADAPTERS, Clerical, Filed, Request};
@@ -84,8 +86,10 @@ impl ShelfView {
 impl App {
     /// Asks for the adapters, when they may have changed.
     pub(super) fn tend_shelf(&mut self) {
-        let adapters = &self.settings.form.adapters;
-        let used: Vec<Used> = adapters.iter().map(|a| (PathBuf::from(&a.name), a.hash.clone())).collect();
+        let form = &self.settings.form;
+        let adapters = form.adapters.iter().map(|a| (&a.name, &a.hash));
+        let words = form.embeddings.iter().map(|w| (&w.name, &w.hash));
+        let used: Vec<Used> = adapters.chain(words).map(|(name, hash)| (PathBuf::from(name), hash.clone())).collect();
         if self.shelf.asked.as_ref() != Some(&used) {
             self.shelf.asked = Some(used.clone());
             self.link.send(Request::Clerk(Clerical::List { used }));
@@ -128,6 +132,8 @@ impl App {
 
     /// An adapter that a Recipe names lies on the shelf under another name.
     fn found_again(&mut self, from: &Path, to: &Path) {
+        // A word on the shelf is heard when it is named.
+        self.settings.form.embeddings.retain(|word| Path::new(&word.name) != from);
         let twice = self.strength_of(to).is_some();
         let adapters = &mut self.settings.form.adapters;
         if twice {
@@ -136,6 +142,50 @@ impl App {
         for adapter in adapters.iter_mut().filter(|a| Path::new(&a.name) == from) {
             adapter.name = to.display().to_string();
         }
+    }
+
+    /// The words of the shelf that the prompt names and the model can hear are the form's; those that came with a Recipe and lie
+    /// elsewhere stay.
+    pub(super) fn tend_words(&mut self, info: &ModelInfo) {
+        let form = &self.settings.form;
+        let elsewhere = |word: &&EmbeddingRef| Path::new(&word.name).parent() != Some(&self.shelf.folder);
+        let mut heard: Vec<EmbeddingRef> = form.embeddings.iter().filter(elsewhere).cloned().collect();
+        let of = |path: &Path| self.shelf.adapters.iter().find(|a| a.path == path)?.word.as_ref();
+        for adapter in self.shelf.adapters.iter().filter(|a| a.path.parent() == Some(&self.shelf.folder)) {
+            let Some(word) = adapter.word.as_ref().filter(|word| word.widths == info.text_widths) else { continue };
+            let twice = heard.iter().filter_map(|other| of(Path::new(&other.name)));
+            if twice.into_iter().any(|other| other.text.eq_ignore_ascii_case(&word.text)) {
+                continue;
+            }
+            if names(&form.prompt, &word.text) || names(&form.negative, &word.text) {
+                let name = adapter.path.display().to_string();
+                let known = form.embeddings.iter().find(|w| w.name == name).cloned();
+                heard.push(known.unwrap_or(EmbeddingRef { name, hash: String::new() }));
+            }
+        }
+        if heard != form.embeddings {
+            self.settings.form.embeddings = heard;
+        }
+    }
+
+    /// The learnt words that are heard, as a prompt spells them, and their files.
+    pub(super) fn heard(&self) -> Vec<(String, PathBuf)> {
+        let files = self.settings.form.embeddings.iter().map(|w| PathBuf::from(&w.name));
+        let spelt = |path: &Path| {
+            let known = self.shelf.adapters.iter().find(|a| a.path == path).and_then(|a| a.word.as_ref());
+            known.map_or_else(|| stem(path), |word| word.text.clone())
+        };
+        files.map(|path| (spelt(&path), path)).collect()
+    }
+
+    /// Writes a learnt word at the end of the prompt, where it is not there already.
+    pub(super) fn write_word(&mut self, word: &str) {
+        let prompt = &mut self.settings.form.prompt;
+        if !names(prompt, word) {
+            let gap = if prompt.trim().is_empty() { "" } else { " " };
+            *prompt = format!("{}{gap}{word}", prompt.trim_end());
+        }
+        (self.screen, self.focus_prompt) = (Screen::Wall, true);
     }
 
     /// How strongly an adapter acts; `None` when it is switched off.
@@ -219,10 +269,15 @@ impl App {
                 super::taste::text(
                     ui,
                     "No adapters yet. An adapter is a small file that teaches the model a style or a subject. Teach one from a \
-                     folder of your pictures, or add a LoRA file (kohya's or PEFT's safetensors) from elsewhere.",
+                     folder of your pictures, or add a LoRA file (kohya's or PEFT's safetensors) or a learnt word (a textual \
+                     inversion) from elsewhere.",
                 );
             } else {
-                widgets::hint(ui, "Those that are switched on are mixed into your next pictures, each by its strength.");
+                widgets::hint(
+                    ui,
+                    "Those that are switched on are mixed into your next pictures, each by its strength; learnt words are heard \
+                     wherever a prompt names them.",
+                );
             }
             for adapter in &adapters {
                 self.adapter_ui(ui, adapter);

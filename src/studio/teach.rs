@@ -3,14 +3,15 @@
 use super::app::Screen;
 use super::icons::{self, Icon};
 use super::lesson::{Now, Phase};
-use super::teach_plan::Plan;
+use super::teach_plan::{Learns, Plan};
 use super::textures::upload;
 use super::{App, theme, widgets};
 use crate::pipeline::ModelInfo;
 use crate::recipe::{AdapterRef, Recipe};
-use crate::tuning::finetune::Settings;
 use crate::tuning::finetune::gather::LeftOut;
+use crate::tuning::finetune::settings::LARGE;
 use crate::tuning::finetune::survey::{Found, Seen};
+use crate::tuning::finetune::{Settings, Taught};
 use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::shelf::check_name;
 use crate::worker::{Clerical, JobId, News, Request};
@@ -19,10 +20,8 @@ use std::path::{Path, PathBuf};
 
 /// Pictures of a folder that are shown; the captions of the others are listed without.
 const SHOWN: usize = 400;
-/// Pictures before and after.
-const LOOKS: usize = 3;
-/// Checkpoints with more weights get one, as each takes minutes.
-const LARGE: u64 = 200_000_000;
+/// Pictures before and after; large checkpoints get one, as each takes minutes.
+const LOOKS: usize = 8;
 
 /// A picture of the chosen folder.
 pub(super) struct Pupil {
@@ -193,6 +192,26 @@ impl App {
         if self.shelf.has(name) || self.teach.waiting.iter().any(|l| l.name().eq_ignore_ascii_case(name)) {
             return Err(format!("There is an adapter called {name} already: choose another name."));
         }
+        if let (false, Learns::Word, Some(info)) = (self.teach.rated, self.teach.plan.learns, self.info()) {
+            self.can_learn_word(&info)?;
+        }
+        Ok(())
+    }
+
+    fn can_learn_word(&self, info: &ModelInfo) -> Result<(), String> {
+        let [name, initial] = self.teach.plan.word.each_ref().map(|word| word.trim());
+        if name.is_empty() || initial.is_empty() {
+            return Err("Write the new word, and one that the model knows for it to begin as.".into());
+        }
+        self.teach.plan.settings(info).check().map_err(|e| e.message)?;
+        let taken = |known: &crate::tuning::shelf::Word| known.text.eq_ignore_ascii_case(name);
+        if self.shelf.adapters.iter().filter_map(|a| a.word.as_ref()).any(taken) {
+            return Err(format!("{name} is taught already: write another word."));
+        }
+        if !info.knows(initial) || initial.contains(char::is_whitespace) {
+            let model = super::panel::display_name(&info.name);
+            return Err(format!("“{initial}” is not a word that {model} knows: begin as another one."));
+        }
         Ok(())
     }
 
@@ -204,18 +223,25 @@ impl App {
         }
         let Some(class) = &self.teach.class else { return };
         let edited = class.pupils.iter().filter(|p| p.edited);
-        let prompts = class.pupils.iter().map(|p| p.caption.as_str()).collect();
+        let plan = &self.teach.plan;
+        let prompts = match plan.learns {
+            // What it is drawn with has to name it.
+            Learns::Word => vec![plan.word[0].trim()],
+            _ => class.pupils.iter().map(|p| p.caption.as_str()).collect(),
+        };
         let captions = edited.map(|p| (p.path.clone(), p.caption.trim().to_string())).collect();
         let lesson = self.lesson(&info, class.folder.clone(), self.teach.plan.settings(&info), prompts);
-        self.start_lesson(Lesson { captions, ..lesson });
+        self.start_lesson(Lesson { captions, search: plan.searches(), ..lesson });
     }
 
     /// A lesson under the name that was chosen, not begun yet.
     fn lesson(&self, info: &ModelInfo, folder: PathBuf, settings: Settings, prompts: Vec<&str>) -> Lesson {
+        let ending = if settings.taught == Taught::Full { "" } else { ".safetensors" };
         Lesson {
             folder,
             rated: None,
-            out: self.shelf.folder.join(format!("{}.safetensors", self.teach.name.trim())),
+            search: false,
+            out: self.shelf.folder.join(format!("{}{ending}", self.teach.name.trim())),
             base: info.hash.clone(),
             settings,
             looks: looks(prompts, info, &self.settings.form.prompt),
@@ -272,9 +298,15 @@ impl App {
             return;
         }
         let (name, path) = (now.lesson.name(), now.lesson.out.display().to_string());
-        let (gain, base) = (now.is_gain(), now.lesson.base.clone());
+        let (gain, base, taught) = (now.is_gain(), now.lesson.base.clone(), now.lesson.settings.taught.clone());
         let fits = self.info().is_some_and(|info| info.hash == base);
-        if gain && fits {
+        let proof = if gain { "" } else { " There is no proof of a gain." };
+        if let Taught::Word { name, .. } = taught {
+            self.toasts.notice(format!("{name} is taught: write it in your prompt.{proof}"));
+        } else if taught == Taught::Full {
+            self.settings.remember_model(&path);
+            self.toasts.notice(format!("{name} is taught: it is in the menu of models.{proof}"));
+        } else if gain && fits {
             // Only what is proven is switched on.
             self.settings.form.adapters.retain(|a| a.name != path);
             self.settings.form.adapters.push(AdapterRef { name: path, hash: String::new(), weight: 1.0 });

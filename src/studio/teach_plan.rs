@@ -4,8 +4,8 @@ use super::panel::left_label;
 use super::{App, theme, widgets};
 use crate::model::memory::gigabytes;
 use crate::pipeline::ModelInfo;
-use crate::tuning::finetune::settings::{BETA, Preference};
-use crate::tuning::finetune::{LossKind, Settings};
+use crate::tuning::finetune::settings::{BETA, LARGE, Preference};
+use crate::tuning::finetune::{LossKind, Settings, search};
 use crate::tuning::optimizer::OptimizerKind;
 use crate::worker::lessons::GROUP;
 use egui::{ComboBox, DragValue, RichText, Slider, TextEdit, Ui, vec2};
@@ -21,9 +21,30 @@ const QUESTIONS: f32 = 8.0;
 /// Most questions of one check.
 const MOST_QUESTIONS: f32 = 256.0;
 
+/// Time and memory of a step that computes again, of one that remembers: measured with Ember, 32 pictures at once.
+const AGAIN: (f32, f64) = (1.3, 0.35);
+
+/// What learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Learns {
+    /// An adapter.
+    #[default]
+    Adapter,
+    /// One new word.
+    Word,
+    /// The whole denoiser.
+    Full,
+}
+
 /// What the person has set. What is `None` is left to what suits the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// What learns.
+    pub learns: Learns,
+    /// The new word, as prompts spell it, and the one that it begins as.
+    pub word: [String; 2],
+    /// Look for good settings first.
+    pub search: bool,
     /// Steps.
     pub steps: u64,
     /// How much the adapter can hold.
@@ -36,6 +57,8 @@ pub struct Plan {
     pub learning_rate: Option<f32>,
     /// Pictures at once.
     pub batch: Option<usize>,
+    /// Compute again on the way back instead of remembering.
+    pub checkpointing: Option<bool>,
     /// Share of the pictures that is held out.
     pub held_out: f32,
     /// Whether pictures are also shown mirrored.
@@ -47,12 +70,16 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            learns: Learns::Adapter,
+            word: Default::default(),
+            search: false,
             steps: 400,
             rank: 8,
             loss: LossKind::Mse,
             optimizer: OptimizerKind::AdamW,
             learning_rate: None,
             batch: None,
+            checkpointing: None,
             held_out: 0.2,
             flip: true,
             dpo: false,
@@ -64,12 +91,19 @@ impl Plan {
     /// As the training takes it.
     pub fn settings(&self, info: &ModelInfo) -> Settings {
         let suited = Settings::suited_to(info.parameters, self.optimizer);
+        let [name, initial] = self.word.each_ref().map(|word| word.trim());
+        let suited = match self.learns {
+            Learns::Adapter => suited,
+            Learns::Word => suited.for_word(name, initial, info.word_spread),
+            Learns::Full => suited.for_full(),
+        };
         Settings {
             steps: self.steps,
             rank: self.rank,
             loss: self.loss,
             learning_rate: self.learning_rate.unwrap_or(suited.learning_rate),
             batch: self.batch.unwrap_or(suited.batch),
+            checkpointing: self.checkpointing.unwrap_or(suited.checkpointing),
             held_out: self.held_out,
             flip: self.flip,
             ..suited
@@ -80,8 +114,14 @@ impl Plan {
     /// of comparisons won against 58.9 %) at no loss of diversity, so it is what is done unless the person says otherwise.
     pub fn settings_of_choices(&self, info: &ModelInfo) -> Settings {
         let preference = if self.dpo { Preference::Dpo { beta: BETA } } else { Preference::Reward };
-        let taught = self.settings(info).taught_by(preference);
+        let adapter = Self { learns: Learns::Adapter, ..self.clone() };
+        let taught = adapter.settings(info).taught_by(preference);
         Settings { learning_rate: self.learning_rate.unwrap_or(taught.learning_rate), loss: LossKind::Mse, ..taught }
+    }
+
+    /// Whether settings are looked for first: of an adapter from pictures.
+    pub fn searches(&self) -> bool {
+        self.search && self.learns == Learns::Adapter
     }
 
     /// Seconds that the lesson will take, from the seconds that a pixel costs: in training, where that is known, else when the
@@ -99,7 +139,9 @@ impl Plan {
         let held_out = (pictures as f32 * settings.held_out / 2.0).round();
         let questions = (held_out * QUESTIONS).min(MOST_QUESTIONS) * CHECKS;
         let question = drawing.or(training.map(|t| t / TRAINING))? * pixels;
-        Some(step * self.steps as f32 + question * questions)
+        let looked_for = if self.searches() { search::steps() } else { 0 };
+        let again = if settings.checkpointing { AGAIN.0 } else { 1.0 };
+        Some(step * again * (self.steps + looked_for) as f32 + question * questions)
     }
 
     /// Bytes that the lesson will take beside the model: a rough estimate from what was measured with Ember.
@@ -107,7 +149,8 @@ impl Plan {
         let settings = self.settings(info);
         let pixels = f64::from(info.native_size).powi(2) * settings.batch as f64;
         // What the layers remember for the way back grows a little slower than the weights.
-        pixels * 1.1e3 * (info.parameters as f64 / 2e7).powf(0.7)
+        let again = if settings.checkpointing { AGAIN.1 } else { 1.0 };
+        pixels * 1.1e3 * (info.parameters as f64 / 2e7).powf(0.7) * again
     }
 }
 
@@ -134,6 +177,9 @@ impl App {
             let edit = TextEdit::singleline(&mut self.teach.name).desired_width(300.0).margin(vec2(10.0, 6.0));
             ui.add(edit).accessible_name("Name of the adapter");
         });
+        if !self.teach.rated {
+            learns_ui(ui, plan, info);
+        }
         row(ui, "Length", |ui| {
             let mut steps = plan.steps;
             let choices = [
@@ -147,15 +193,27 @@ impl App {
             let drag = DragValue::new(&mut plan.steps).range(1..=100_000).speed(2.0).suffix(" steps");
             ui.add_sized(vec2(96.0, 28.0), drag).accessible_name("Steps");
         });
-        row(ui, "Strength", |ui| {
-            let choices = [
-                (4, "Light", "Rank 4: learns colours and mood"),
-                (8, "Normal", "Rank 8: learns a style"),
-                (16, "Strong", "Rank 16: learns more, and more easily too much"),
-            ];
-            widgets::segments(ui, &mut plan.rank, &choices, 240.0);
-        });
         let rated = self.teach.rated;
+        if rated || plan.learns == Learns::Adapter {
+            row(ui, "Strength", |ui| {
+                let choices = [
+                    (4, "Light", "Rank 4: learns colours and mood"),
+                    (8, "Normal", "Rank 8: learns a style"),
+                    (16, "Strong", "Rank 16: learns more, and more easily too much"),
+                ];
+                widgets::segments(ui, &mut plan.rank, &choices, 240.0);
+            });
+        }
+        if !rated && plan.learns == Learns::Adapter {
+            row(ui, "Settings", |ui| {
+                let text = "find good ones first";
+                let help = format!(
+                    "Tries nine learning rates, ranks and weight decays in short runs, and goes on with the best; {} steps more",
+                    search::steps()
+                );
+                ui.checkbox(&mut plan.search, text).on_hover_text(help);
+            });
+        }
         let settings = if rated { plan.settings_of_choices(info) } else { plan.settings(info) };
         let longer = if rated && plan.dpo { CHOICE } else { 1.0 };
         let imagined = if rated { self.teach.imagined * GROUP } else { 0 };
@@ -173,11 +231,22 @@ impl App {
         };
         widgets::hint(ui, text);
         if let Some(free) = self.teach.class.as_ref().and_then(|class| class.free).filter(|free| *free < bytes) {
-            let few = format!("Only {} are free: close other programs, or set a smaller batch.", gigabytes(free));
+            let way = match settings.checkpointing {
+                true => "set a smaller batch",
+                false => "compute again instead of remembering, under More settings",
+            };
+            let few = format!("Only {} are free: close other programs, or {way}.", gigabytes(free));
             ui.label(RichText::new(few).size(12.5).color(theme::EMBER_BRIGHT));
         }
-        let note =
-            if *plan == (Plan { steps: plan.steps, rank: plan.rank, ..Plan::default() }) { "" } else { "changed" };
+        let usual = Plan {
+            steps: plan.steps,
+            rank: plan.rank,
+            learns: plan.learns,
+            word: plan.word.clone(),
+            search: plan.search,
+            ..Plan::default()
+        };
+        let note = if *plan == usual { "" } else { "changed" };
         widgets::fold(ui, "More settings", &mut self.teach.folds[2], note);
         if self.teach.folds[2] {
             advanced(ui, plan, &settings, rated);
@@ -185,11 +254,45 @@ impl App {
     }
 }
 
-fn advanced(ui: &mut Ui, plan: &mut Plan, settings: &Settings, rated: bool) {
-    row(ui, "Rank", |ui| {
-        let drag = DragValue::new(&mut plan.rank).range(1..=128).speed(0.1);
-        ui.add_sized(vec2(84.0, 28.0), drag).accessible_name("Rank").on_hover_text("Columns of the adapter's matrices");
+/// What is to learn, and for a word how it is called.
+fn learns_ui(ui: &mut Ui, plan: &mut Plan, info: &ModelInfo) {
+    row(ui, "What learns", |ui| {
+        let mut choices = vec![
+            (Learns::Adapter, "An adapter", "A style or a subject: a small file that can be mixed in, by strength"),
+            (Learns::Word, "A new word", "One thing, as a word for your prompts; everything else stays as it is"),
+        ];
+        // A file in the original layout is not written anew.
+        let folder = info.path.extension().is_none_or(|ending| ending != "safetensors");
+        if info.parameters <= LARGE && folder {
+            choices.push((Learns::Full, "All of it", "Every weight of the model: becomes a model of its own"));
+        } else if plan.learns == Learns::Full {
+            plan.learns = Learns::Adapter;
+        }
+        widgets::segments(ui, &mut plan.learns, &choices, 110.0 * choices.len() as f32);
     });
+    if plan.learns != Learns::Word {
+        return;
+    }
+    let fields = [
+        ("The word", "The new word", "<my-fox>", "Write it so that it is like no other word, in brackets for instance"),
+        ("Begins as", "Begins as", "fox", "A word that the model knows, near to what your pictures show"),
+    ];
+    for (value, (label, name, example, help)) in plan.word.iter_mut().zip(fields) {
+        row(ui, label, |ui| {
+            let edit = TextEdit::singleline(value).hint_text(example).desired_width(200.0).margin(vec2(10.0, 6.0));
+            ui.add(edit).accessible_name(name).on_hover_text(help);
+        });
+    }
+}
+
+fn advanced(ui: &mut Ui, plan: &mut Plan, settings: &Settings, rated: bool) {
+    if rated || plan.learns == Learns::Adapter {
+        row(ui, "Rank", |ui| {
+            let drag = DragValue::new(&mut plan.rank).range(1..=128).speed(0.1);
+            let help = "Columns of the adapter's matrices";
+            ui.add_sized(vec2(84.0, 28.0), drag).accessible_name("Rank").on_hover_text(help);
+        });
+    }
     row(ui, "Learning rate", |ui| {
         let mut rate = settings.learning_rate;
         let speed = f64::from(rate) / 50.0;
@@ -227,6 +330,13 @@ fn advanced(ui: &mut Ui, plan: &mut Plan, settings: &Settings, rated: bool) {
         let help = "Pictures at once: more are steadier, and take more memory and time";
         if ui.add_sized(vec2(84.0, 28.0), drag).accessible_name("Batch").on_hover_text(help).changed() {
             plan.batch = Some(batch);
+        }
+    });
+    row(ui, "Memory", |ui| {
+        let mut saved = settings.checkpointing;
+        let help = "Gradient checkpointing: less than half the memory, for a third more time";
+        if ui.checkbox(&mut saved, "compute again instead of remembering").on_hover_text(help).changed() {
+            plan.checkpointing = Some(saved);
         }
     });
     row(ui, "Held out", |ui| {
@@ -293,5 +403,17 @@ mod tests {
         let settings = Plan { optimizer: OptimizerKind::Sgd, learning_rate: None, ..plan }.settings(&small);
         assert_eq!(settings.learning_rate, 0.5, "what suits the optimiser");
         settings.check().unwrap();
+
+        let word = Plan { learns: Learns::Word, word: [" <my-fox> ".into(), "fox ".into()], ..Plan::default() };
+        let settings = word.settings(&small);
+        assert_eq!(settings.word(), Some("<my-fox>"));
+        assert!(settings.learning_rate == 0.04 && word.settings_of_choices(&small).word().is_none());
+        settings.check().unwrap();
+        let full = Plan { learns: Learns::Full, search: true, ..Plan::default() };
+        assert!(full.settings(&small).learning_rate == 1e-4 && !full.searches());
+        let saving = Plan { checkpointing: Some(true), ..Plan::default() };
+        assert!(saving.bytes(&small) < 0.5 * Plan::default().bytes(&small) && time(&saving) > time(&Plan::default()));
+        let looking = Plan { search: true, ..Plan::default() };
+        assert!(looking.searches() && time(&looking) > 2.0 * time(&Plan::default()));
     }
 }

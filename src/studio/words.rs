@@ -1,7 +1,7 @@
 //! Words that the model does not know, and prompts out of words that it does.
 
 use super::form::random_seed;
-use crate::model::tokenizer::{UnknownWord, unknown_words};
+use crate::model::tokenizer::{UnknownWord, unknown_words, without};
 use crate::pipeline::ModelInfo;
 use crate::pipeline::extras::FAMILY;
 
@@ -67,18 +67,20 @@ const MOODS: [&str; 10] =
 pub struct Spelling {
     prompt: String,
     model: String,
+    learnt: Vec<String>,
     unknown: Vec<UnknownWord>,
     /// When the prompt changed last.
     pub edited: f64,
 }
 
 impl Spelling {
-    /// The unknown words of a prompt.
-    pub fn check(&mut self, prompt: &str, info: Option<&ModelInfo>, now: f64) -> &[UnknownWord] {
+    /// The unknown words of a prompt, in which `learnt` ones are heard besides the model's own.
+    pub fn check(&mut self, prompt: &str, info: Option<&ModelInfo>, learnt: Vec<String>, now: f64) -> &[UnknownWord] {
         let model = info.map_or("", |i| i.path.to_str().unwrap_or(&i.name));
-        if self.prompt != prompt || self.model != model {
-            (self.prompt, self.model, self.edited) = (prompt.into(), model.into(), now);
-            self.unknown = info.map_or(Vec::new(), |i| unknown_words(prompt, &i.vocabulary));
+        if self.prompt != prompt || self.model != model || self.learnt != learnt {
+            (self.prompt, self.model, self.learnt, self.edited) = (prompt.into(), model.into(), learnt, now);
+            let plain = without(prompt, &self.learnt);
+            self.unknown = info.map_or(Vec::new(), |i| unknown_words(&plain, &i.vocabulary));
         }
         &self.unknown
     }

@@ -1,6 +1,6 @@
 //! A fine-tuning as the studio asks for it, and the note of it that lies beside the adapter until it is finished.
 
-use super::finetune::{Choices, Settings};
+use super::finetune::{Choices, Settings, Taught, beside};
 use crate::library::{make_writable_folder, write_whole};
 use crate::recipe::Recipe;
 use crate::{Error, Result};
@@ -30,13 +30,16 @@ pub struct Lesson {
     /// Set where choices teach.
     #[serde(default)]
     pub rated: Option<Rated>,
-    /// File for the adapter, ending in `.safetensors`.
+    /// File for the adapter or the word, ending in `.safetensors`; folder for a whole checkpoint.
     #[serde(skip)]
     pub out: PathBuf,
     /// The checkpoint, by the hash of its weights.
     pub base: String,
     /// What decides the result.
     pub settings: Settings,
+    /// Look for a good learning rate, rank and weight decay first.
+    #[serde(default)]
+    pub search: bool,
     /// Pictures that are made before and after, to be compared.
     pub looks: Vec<Recipe>,
     /// Captions to write beside pictures before it begins.
@@ -50,13 +53,12 @@ pub struct Lesson {
 impl Lesson {
     /// Where the note of an adapter's lesson lies.
     pub fn note_of(out: &Path) -> PathBuf {
-        let name = out.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        out.with_file_name(format!("{name}{ENDING}"))
+        beside(out, ENDING)
     }
 
-    /// The adapter's name.
+    /// What is made is called this.
     pub fn name(&self) -> String {
-        self.out.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
+        beside(&self.out, "").file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Writes the note, so that the lesson can be gone on with after Kiln was closed.
@@ -119,11 +121,9 @@ impl Lesson {
     /// Reads the note at `path`; `None` when it is none, is damaged, or there is no training state to go on from.
     pub fn read(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?;
-        let out = path.with_file_name(format!("{name}.safetensors"));
-        if !Self::state_of(&out).is_file() {
-            return None;
-        }
         let lesson: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        Some(Self { out, resume: true, ..lesson })
+        let ending = if lesson.settings.taught == Taught::Full { "" } else { ".safetensors" };
+        let out = path.with_file_name(format!("{name}{ending}"));
+        Self::state_of(&out).is_file().then_some(Self { out, resume: true, ..lesson })
     }
 }

@@ -1,9 +1,10 @@
-//! The folder of adapters: what each file is and proves, and how files come, go and are renamed.
+//! The folder of adapters and learnt words: what each file is and proves, and how files come, go and are renamed.
 
-use super::finetune::card::{Card, NOTE};
+use super::finetune::card::{CARD, Card, NOTE};
 use super::lesson::Lesson;
 use crate::library::{Thumbnail, encode, read_picture, shrink, write_new, write_whole};
 use crate::model::checkpoint::Weights;
+use crate::model::embedding::Embedding;
 use crate::model::lora::Adapter;
 use crate::pipeline::{hash_file, locate_adapter};
 use crate::recipe::Picture;
@@ -33,12 +34,23 @@ pub struct Shelved {
     pub ranks: (usize, usize),
     /// Layers that it corrects.
     pub layers: usize,
+    /// Set where it is no adapter but a learnt word.
+    pub word: Option<Word>,
     /// How it was trained, where Kiln did it.
     pub card: Option<Card>,
     /// A picture that was made with it.
     pub portrait: Option<Thumbnail>,
     /// Why it cannot be used, as a sentence.
     pub trouble: Option<String>,
+}
+
+/// A learnt word on the shelf.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Word {
+    /// How it is written in a prompt.
+    pub text: String,
+    /// Numbers in its vectors, for each text encoder of the model that it was made for.
+    pub widths: Vec<usize>,
 }
 
 /// What is known of a file without reading it again: of itself and of its picture.
@@ -137,7 +149,7 @@ fn read(path: PathBuf) -> Shelved {
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = std::fs::metadata(&path).map_or(0, |about| about.len());
     let mut shelved =
-        Shelved { name, bytes, ranks: (0, 0), layers: 0, card: None, portrait: None, trouble: None, path };
+        Shelved { name, bytes, ranks: (0, 0), layers: 0, word: None, card: None, portrait: None, trouble: None, path };
     if !shelved.path.is_file() {
         let path = shelved.path.display();
         shelved.trouble = Some(format!("{path} is gone: put the file back, or take the adapter out of the mix."));
@@ -145,7 +157,10 @@ fn read(path: PathBuf) -> Shelved {
     }
     match Adapter::glance(&shelved.path) {
         Ok(found) => (shelved.ranks, shelved.layers) = found,
-        Err(error) => shelved.trouble = Some(error.message),
+        Err(error) => match Embedding::open(&shelved.path) {
+            Ok(found) => shelved.word = Some(Word { widths: found.widths(), text: found.word }),
+            Err(_) => shelved.trouble = Some(error.message),
+        },
     }
     shelved.card = card_of(&shelved.path);
     let portrait = Some(portrait_of(&shelved.path)).filter(|p| p.is_file()).and_then(|p| read_picture(&p).ok());
@@ -153,9 +168,12 @@ fn read(path: PathBuf) -> Shelved {
     shelved
 }
 
-/// The training card in an adapter's file, if Kiln wrote one.
-pub fn card_of(adapter: &Path) -> Option<Card> {
-    serde_json::from_str(Weights::open(adapter).ok()?.note(NOTE)?).ok()
+/// The training card in the file of an adapter or a word, or in the folder of a checkpoint, if Kiln wrote one.
+pub fn card_of(made: &Path) -> Option<Card> {
+    if made.is_dir() {
+        return serde_json::from_slice(&std::fs::read(made.join(CARD)).ok()?).ok();
+    }
+    serde_json::from_str(Weights::open(made).ok()?.note(NOTE)?).ok()
 }
 
 /// Where the picture of an adapter lies.
@@ -216,12 +234,18 @@ pub fn rename(path: &Path, name: &str) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// Deletes an adapter and what belongs to it.
+/// Deletes an adapter or a word and what belongs to it, or what a lesson has left of a whole checkpoint.
 ///
 /// # Errors
 /// When a file cannot be removed.
 pub fn delete(path: &Path) -> Result<()> {
     Lesson::forget(path)?;
+    if path.is_dir() {
+        // Only what Kiln wrote is Kiln's to delete.
+        let kilns = path.join(CARD).is_file();
+        let gone = if kilns { std::fs::remove_dir_all(path) } else { std::fs::remove_dir(path) };
+        return gone.map_err(|e| Error::io("delete", path, e));
+    }
     for file in [portrait_of(path), path.to_path_buf()] {
         match std::fs::remove_file(&file) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("delete", &file, e)),
@@ -231,12 +255,14 @@ pub fn delete(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies an adapter from elsewhere onto the shelf. Answers where it lies now.
+/// Copies an adapter or a learnt word from elsewhere onto the shelf. Answers where it lies now.
 ///
 /// # Errors
 /// When it is none, is damaged, or cannot be copied.
 pub fn import(folder: &Path, path: &Path) -> Result<PathBuf> {
-    Adapter::open(path)?;
+    if let Err(error) = Adapter::open(path) {
+        Embedding::open(path).map_err(|_| error)?;
+    }
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_else(|| "adapter".into());
     crate::library::make_writable_folder(folder)?;
@@ -255,6 +281,7 @@ pub fn export(path: &Path, target: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::embedding::Vectors;
     use crate::model::lora::{Part, Trained, save};
 
     fn adapter(path: &Path) {
@@ -314,5 +341,18 @@ mod tests {
         delete(&renamed).unwrap();
         assert!(!renamed.exists() && !portrait_of(&renamed).exists());
         assert!(import(&folder, &place.path().join("nothing")).is_err());
+
+        // A learnt word is one of them; a folder that Kiln did not write stays.
+        let word =
+            Embedding { word: "<ink>".into(), vectors: vec![Vectors { rows: 1, width: 4, values: vec![0.5; 4] }] };
+        word.save(&[], &other).unwrap();
+        let word = import(&folder, &other).unwrap();
+        let listed = shelf.list(&folder, &[]).unwrap().adapters;
+        let found = listed.iter().find(|a| a.path == word).unwrap();
+        assert_eq!((found.word.clone(), &found.trouble), (Some(Word { text: "<ink>".into(), widths: vec![4] }), &None));
+        let strange = folder.join("strange");
+        std::fs::create_dir(&strange).unwrap();
+        std::fs::write(strange.join("mine.txt"), b"mine").unwrap();
+        assert!(delete(&strange).is_err() && strange.join("mine.txt").is_file());
     }
 }

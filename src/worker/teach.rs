@@ -8,11 +8,12 @@ use super::keeper::Errand;
 use super::{Event, JobId};
 use crate::library::write_whole;
 use crate::pipeline::Pipeline;
-use crate::recipe::{AdapterRef, Picture, Recipe};
+use crate::recipe::{AdapterRef, EmbeddingRef, Picture, Recipe};
 use crate::tuning::finetune::card::{Card, Point};
 use crate::tuning::finetune::dataset::Preparing;
 use crate::tuning::finetune::gather::{LeftOut, check_folder};
-use crate::tuning::finetune::{self, Lessons, Options};
+use crate::tuning::finetune::search::Trial;
+use crate::tuning::finetune::{self, Lessons, Options, Settings, Taught};
 use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::shelf::{card_of, keep_portrait};
 use crate::{Error, Result};
@@ -43,6 +44,10 @@ pub enum News {
     },
     /// The held-out loss of the checkpoint alone.
     Base(f32),
+    /// One of the short runs by which settings are found.
+    Tried(Trial),
+    /// Settings were found.
+    Found(Box<Settings>),
     /// Some steps are done.
     Step {
         /// Steps done.
@@ -154,7 +159,7 @@ impl Compute {
             lessons,
             out: lesson.out.clone(),
             settings: lesson.settings.clone(),
-            search: false,
+            search: lesson.search,
             resume: lesson.resume,
             write_captions: false,
             stop: || false,
@@ -219,10 +224,13 @@ impl Compute {
                 self.tell(pupil.job, News::Prepared { learnt, held_out, choices, left_out });
                 return self.look(pupil, pipeline, course, None);
             }
-            // The window does not search for settings yet.
-            finetune::Event::Tried(_) | finetune::Event::Found(_) | finetune::Event::Proving => {
-                return self.give_way(pupil, course);
+            finetune::Event::Tried(trial) => News::Tried(trial),
+            finetune::Event::Found(settings) => {
+                // Going on means these settings, without another search.
+                Lesson { settings: (*settings).clone(), search: false, ..(*pupil.lesson).clone() }.keep()?;
+                News::Found(settings)
             }
+            finetune::Event::Proving => return self.give_way(pupil, course),
             finetune::Event::Base { held_out } => News::Base(held_out),
             finetune::Event::Step { step, of, loss, seconds_left } => {
                 let seconds_left = match course.first {
@@ -256,21 +264,23 @@ impl Compute {
         self.give_way(pupil, course)
     }
 
-    /// Makes the looks, with the adapter as its file is now, or without.
+    /// Makes the looks, with what was learnt as it is written now, or without.
     fn look(&mut self, pupil: &Pupil, pipeline: &Pipeline, course: &mut Course, step: Option<u64>) -> Result<()> {
         let (begun, away) = (Instant::now(), course.away);
+        let whole = pupil.lesson.settings.taught == Taught::Full;
+        let taught = match step.filter(|_| whole) {
+            Some(_) => Some(Pipeline::load_on(&pupil.lesson.out, pipeline.device(), &mut |_| ())?),
+            None => None,
+        };
+        let pipeline = taught.as_ref().unwrap_or(pipeline);
         for (index, look) in pupil.lesson.looks.iter().enumerate() {
-            let adapters = step.map(|_| {
-                let name = pupil.lesson.out.display().to_string();
-                AdapterRef { name, hash: String::new(), weight: 1.0 }
-            });
-            let recipe = Recipe { adapters: adapters.into_iter().collect(), ..look.clone() };
+            let recipe = shown(&pupil.lesson, look, step.is_some());
             let picture = pipeline.generate(&recipe, &mut |_| match self.give_way(pupil, course) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             })?;
             let picture = Arc::new(picture);
-            if index == 0 && step.is_some() {
+            if index == 0 && step.is_some() && !whole {
                 keep_portrait(&pupil.lesson.out, &picture)?;
             }
             self.tell(pupil.job, News::Look { index, step, picture });
@@ -300,6 +310,18 @@ impl Compute {
         course.away += begun.elapsed();
         answer
     }
+}
+
+/// A look before or after: with what is taught switched on, and for a word with the one that it began as in its place before.
+fn shown(lesson: &Lesson, look: &Recipe, after: bool) -> Recipe {
+    let (mut recipe, name, hash) = (look.clone(), lesson.out.display().to_string(), String::new());
+    match (&lesson.settings.taught, after) {
+        (Taught::Adapter, true) => recipe.adapters.push(AdapterRef { name, hash, weight: 1.0 }),
+        (Taught::Word { .. }, true) => recipe.embeddings.push(EmbeddingRef { name, hash }),
+        (Taught::Word { name, initial }, false) => recipe.prompt = recipe.prompt.replace(name, initial),
+        _ => {}
+    }
+    recipe
 }
 
 /// Whether a task is a lesson.

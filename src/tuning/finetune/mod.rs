@@ -29,4 +29,4 @@ pub use card::{Evidence, Outcome};
 pub use choices::{Choice, Choices, Chosen};
 pub use run::{Event, Lessons, Options, run};
 pub use settings::{LossKind, Preference, Settings, Taught};
-pub use state::path_of as state_of;
+pub use state::{beside, path_of as state_of};

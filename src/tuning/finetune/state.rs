@@ -31,9 +31,15 @@ pub struct Course {
     pub seconds: f32,
 }
 
-/// Where the state of an adapter lies.
+/// The file of another kind that belongs to what a run makes, which is a `.safetensors` file or a folder.
+pub fn beside(made: &Path, ending: &str) -> PathBuf {
+    let name = made.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    made.with_file_name(format!("{}{ending}", name.strip_suffix(".safetensors").unwrap_or(&name)))
+}
+
+/// Where the state of a run lies.
 pub fn path_of(adapter: &Path) -> PathBuf {
-    adapter.with_extension("state.safetensors")
+    beside(adapter, ".state.safetensors")
 }
 
 /// Writes both, atomically.

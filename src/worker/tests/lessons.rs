@@ -1,8 +1,9 @@
 //! Lessons between pictures, folders of pictures, the shelf of adapters.
 
 use super::*;
-use crate::tuning::finetune::Settings;
+use crate::recipe::EmbeddingRef;
 use crate::tuning::finetune::survey::Seen;
+use crate::tuning::finetune::{Settings, Taught};
 use crate::tuning::lesson::{Lesson, Rated};
 use crate::tuning::optimizer::OptimizerKind;
 use crate::worker::{Clerical, Filed, News};
@@ -34,6 +35,7 @@ fn lesson(bench: &Bench, name: &str, steps: u64) -> Lesson {
         ..Settings::suited_to(100_000, OptimizerKind::AdamW)
     };
     Lesson {
+        search: false,
         folder: bench.folder.path().join("images"),
         rated: None,
         out: bench.folder.path().join("library/adapters").join(format!("{name}.safetensors")),
@@ -308,4 +310,101 @@ fn choices_teach_are_written_down_and_go_on_as_they_were() {
     assert!(card.choices.is_some_and(|(taught, asked)| taught > 2 && asked > 0), "{:?}", card.choices);
     assert!(card.evidence.is_some_and(|e| e.agrees.is_some()));
     assert!(!Lesson::imagined_of(&wanted.out).exists() && !Lesson::note_of(&wanted.out).exists());
+}
+
+#[test]
+fn a_word_and_a_whole_checkpoint_are_taught_shown_and_used() {
+    let bench = Bench::ready();
+    fill(&bench.folder.path().join("images"), 8);
+    let shelf = || {
+        bench.send(Request::Clerk(Clerical::List { used: Vec::new() }));
+        match bench.next() {
+            Event::Filed(Filed::Listed { adapters, lessons, .. }) => (adapters, lessons),
+            other => panic!("{other:?}"),
+        }
+    };
+    let usual = lesson(&bench, "ink", 20);
+    let spread = crate::pipeline::Pipeline::load(&tiny(), &mut |_| {}).unwrap().info().word_spread;
+    let settings = usual.settings.clone().for_word("<ink>", "fox", spread);
+    let word = Lesson { settings, looks: vec![recipe("a <ink>", 5, 2)], ..usual.clone() };
+    teach(&bench, 1, &word);
+    let events = bench.until(|e| is_end(e, 1));
+    assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    let mut looks = Vec::new();
+    for told in news(&events) {
+        if let News::Look { step, picture, .. } = told {
+            looks.push((step.is_some(), picture.clone()));
+        }
+    }
+    let (first, last) = (&looks[0], &looks[looks.len() - 1]);
+    assert!(!first.0 && first.1.recipe.prompt == "a fox" && first.1.recipe.embeddings.is_empty());
+    assert!(last.0 && last.1.recipe.prompt == "a <ink>" && last.1.recipe.embeddings.len() == 1);
+    assert!(first.1.rgb != last.1.rgb && word.out.with_extension("png").is_file());
+    let (adapters, _) = shelf();
+    let known = adapters[0].word.as_ref().expect("a word");
+    assert!(known.text == "<ink>" && adapters[0].trouble.is_none() && adapters[0].card.is_some(), "{:?}", adapters[0]);
+    let named = EmbeddingRef { name: word.out.display().to_string(), hash: String::new() };
+    let with = Recipe { embeddings: vec![named], ..recipe("a <ink>", 5, 2) };
+    let made = bench.made(2, &[with, recipe("a fox", 5, 2)]);
+    assert!(made[0].0.rgb == last.1.rgb && made[1].0.rgb == first.1.rgb);
+
+    // A whole checkpoint: paused, gone on with, and then a model like another.
+    let settings = Settings { learning_rate: 1e-3, ..usual.settings.clone().for_full() };
+    let out = usual.out.with_file_name("whole");
+    let whole = Lesson { settings, out, looks: vec![recipe("blue waves", 5, 2)], ..usual };
+    bench.gate.set(0);
+    teach(&bench, 3, &whole);
+    hold_at(&bench, |e| matches!(e, Event::Lesson { news: News::Checked(point, _), .. } if point.step == 10));
+    bench.send(Request::Cancel { job: 3 });
+    bench.gate.set(u64::MAX);
+    assert!(matches!(bench.until(|e| is_end(e, 3)).last(), Some(Event::JobCancelled { .. })));
+    let (_, lessons) = shelf();
+    assert_eq!(lessons, [Lesson { resume: true, ..whole.clone() }]);
+    teach(&bench, 4, &lessons[0]);
+    let events = bench.until(|e| is_end(e, 4));
+    assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    let looks = news(&events)
+        .filter_map(|n| if let News::Look { step, picture, .. } = n { Some((step, picture)) } else { None });
+    let (mut before, mut after) = (None, None);
+    looks.for_each(|(step, picture)| {
+        *(if step.is_some() { &mut after } else { &mut before }) = Some(picture.rgb.clone())
+    });
+    assert!(after.is_some() && before != after);
+    assert!(shelf().1.is_empty() && whole.out.join("model_index.json").is_file());
+    bench.send(Request::LoadModel { name: whole.out.display().to_string() });
+    bench.until(|e| matches!(e, Event::ModelReady { .. }));
+    assert_eq!(Some(&bench.made(5, &[recipe("blue waves", 5, 2)])[0].0.rgb), after.as_ref());
+    bench.send(Request::Clerk(Clerical::Delete { path: whole.out.clone() }));
+    bench.until(|e| matches!(e, Event::Filed(Filed::Deleted { .. })));
+    assert!(!whole.out.exists());
+}
+
+#[test]
+fn settings_that_were_found_are_what_a_paused_lesson_goes_on_with() {
+    let bench = Bench::ready();
+    fill(&bench.folder.path().join("images"), 6);
+    let wanted = Lesson { search: true, looks: Vec::new(), ..lesson(&bench, "found", 12) };
+    bench.gate.set(0);
+    teach(&bench, 1, &wanted);
+    let mut trials = Vec::new();
+    let found = loop {
+        bench.gate.set(1);
+        match bench.next() {
+            Event::Lesson { news: News::Tried(trial), .. } => trials.push(trial),
+            Event::Lesson { news: News::Found(settings), .. } => break *settings,
+            e => assert!(!is_end(&e, 1), "{e:?}"),
+        }
+    };
+    assert!(trials.len() > 9 && trials.iter().any(|t| t.rank != trials[0].rank), "{trials:?}");
+    hold_at(&bench, |e| matches!(e, Event::Lesson { news: News::Checked(point, _), .. } if point.step == 5));
+    bench.send(Request::Cancel { job: 1 });
+    bench.gate.set(u64::MAX);
+    assert!(matches!(bench.until(|e| is_end(e, 1)).last(), Some(Event::JobCancelled { .. })));
+    let kept = Lesson::read(&Lesson::note_of(&wanted.out)).expect("a note");
+    assert!(!kept.search && kept.settings == found && found.taught == Taught::Adapter, "{kept:?}");
+    teach(&bench, 2, &kept);
+    let events = bench.until(|e| is_end(e, 2));
+    assert!(matches!(events.last(), Some(Event::JobDone { .. })), "{:?}", events.last());
+    assert!(!news(&events).any(|n| matches!(n, News::Tried(_))), "looked for once");
+    assert_eq!(crate::tuning::shelf::card_of(&wanted.out).expect("a card").settings, found);
 }
