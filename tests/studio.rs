@@ -583,6 +583,19 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     std::fs::rename(images.join("Sea.safetensors"), images.join("elsewhere.safetensors")).expect("moved");
     press(&mut window, "Add a file…");
     until(&mut window, "the copy", |h| has(h, "Use elsewhere"));
+
+    // With it or without, nobody here knows which.
+    press(&mut window, "Blind test of elsewhere");
+    until(&mut window, "a pair", |h| has(h, "Pair 1 of 10") && has(h, "Left is better"));
+    for key in [egui::Key::ArrowLeft, egui::Key::ArrowDown] {
+        until(&mut window, "a pair", |h| has(h, "Left is better"));
+        (0..3).for_each(|_| window.step());
+        window.key_press(key);
+        window.step();
+    }
+    until(&mut window, "the third pair", |h| has(h, "Pair 3 of"));
+    press(&mut window, "End the blind test");
+    until(&mut window, "what was found", |h| has(h, "In 2 pairs that you judged blind, pictures with it won"));
 }
 
 #[test]

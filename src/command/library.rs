@@ -213,7 +213,7 @@ fn show_taste(summary: &Summary, proof: &Proof, output: &Output) -> Result<()> {
     output.result(&event, || {
         let line = |l: &Learnt| format!("\n  {:<22} {:+.2} ± {:.2}  {}", l.words, l.weight, l.spread, l.sureness());
         let list: String = summary.learnt.iter().take(12).map(line).collect();
-        format!("{}{list}\n{}", summary.sentence(), proof.sentence())
+        format!("{}{list}\n{}", summary.sentence(), proof.sentence("taste"))
     })
 }
 

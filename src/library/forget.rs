@@ -73,6 +73,7 @@ impl Library {
             index.execute("DELETE FROM sqlite_sequence WHERE name = 'comparisons'", [])?;
             index.execute("DROP TABLE IF EXISTS measures", [])?;
             index.execute("DROP TABLE IF EXISTS trials", [])?;
+            index.execute("DROP TABLE IF EXISTS adapter_trials", [])?;
             Ok((marked, compared))
         })?;
         rewrite(&self.index).map_err(fail)?;

@@ -298,6 +298,23 @@ fn salvage(damaged: &Path, index: &mut Connection) -> rusqlite::Result<usize> {
             transaction.execute(insert, params![new(with), new(without), outcome, time])?;
         }
     }
+    let sql = "SELECT adapter, with_it, without_it, outcome, time FROM adapter_trials ORDER BY id";
+    if let Ok(mut rows) = old.prepare(sql) {
+        transaction.execute(super::trials::ADAPTERS, [])?;
+        let mut rows = rows.query([])?;
+        while let Ok(Some(row)) = rows.next() {
+            let (Ok(adapter), Ok(with), Ok(without)) =
+                (row.get::<_, String>(0), row.get::<_, Option<i64>>(1), row.get::<_, Option<i64>>(2))
+            else {
+                continue;
+            };
+            let (Ok(outcome), Ok(time)) = (row.get::<_, i64>(3), row.get::<_, i64>(4)) else { continue };
+            let new = |old: Option<i64>| old.and_then(|old| names.get(&old).copied());
+            let insert = "INSERT OR IGNORE INTO adapter_trials(adapter, with_it, without_it, outcome, time) \
+                          VALUES(?1, ?2, ?3, ?4, ?5)";
+            transaction.execute(insert, params![adapter, new(with), new(without), outcome, time])?;
+        }
+    }
     transaction.commit()?;
     Ok(saved)
 }

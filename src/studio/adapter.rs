@@ -56,7 +56,10 @@ impl App {
                             }
                             match &adapter.word {
                                 Some(word) => self.word_ui(ui, &word.text),
-                                None => self.strength_ui(ui, adapter, strength),
+                                None => {
+                                    self.strength_ui(ui, adapter, strength);
+                                    self.blind_ui(ui, adapter);
+                                }
                             }
                         }
                     }
@@ -183,6 +186,24 @@ impl App {
             let slider = slider.trailing_fill(strength.is_some());
             if ui.add(slider).accessible_name(format!("Strength of {}", adapter.name)).changed() {
                 self.set_strength(&adapter.path, value.clamp(-10.0, 10.0));
+            }
+        });
+    }
+
+    /// What blind tests say of an adapter, and the way to one.
+    fn blind_ui(&mut self, ui: &mut Ui, adapter: &Arc<Shelved>) {
+        let proof = adapter.hash.as_ref().and_then(|hash| self.taste.proofs.adapters.get(hash)).copied();
+        if let Some(proof) = proof {
+            widgets::hint(ui, proof.sentence("it"));
+        }
+        let can = self.can_test_adapter(adapter);
+        ui.add_enabled_ui(can.is_ok(), |ui| {
+            let text = if proof.is_some() { "Blind test again" } else { "Blind test" };
+            let help = "Ten pairs of pictures, one with it and one without; you choose, not knowing which is which";
+            let button = ui.button(text).accessible_name(format!("Blind test of {}", adapter.name)).on_hover_text(help);
+            let button = if let Err(why) = can { button.on_disabled_hover_text(why) } else { button };
+            if button.clicked() {
+                self.start_adapter_trial(adapter);
             }
         });
     }

@@ -68,11 +68,11 @@ impl App {
                 }
             }
             Event::Pair { job, pair, left, right } => self.pair_ready(job, pair, left, right),
-            Event::Judged { proof, .. } => {
-                self.taste.proof = proof;
+            Event::Judged { proofs, .. } => {
+                self.taste.proofs = *proofs;
                 self.taste.changed();
             }
-            Event::Taste { summary, proof } => self.taste.told(summary, proof),
+            Event::Taste { summary, proofs } => self.taste.told(summary, *proofs),
             Event::Why { id, why } => self.taste.told_why(id, why),
             Event::Forgotten { pictures, comparisons } => self.forgotten(pictures, comparisons),
             Event::Thumbnail { id, image } => {

@@ -8,7 +8,7 @@ use super::{App, theme, widgets};
 use crate::library::PictureId;
 use crate::recipe::Recipe;
 use crate::taste::wall::LOOKS;
-use crate::taste::{Learnt, Proof, Summary, Verdict, Why, Wish};
+use crate::taste::{Learnt, Proofs, Summary, Verdict, Why, Wish};
 use crate::tuning::shelf::Shelved;
 use crate::worker::{Clerical, Request};
 use egui::{Align, Button, Color32, Id, Layout, Margin, Modal, Rect, RichText, ScrollArea, Slider, Ui, vec2};
@@ -24,7 +24,7 @@ pub(super) struct TasteView {
     /// What was learnt; absent before the first answer.
     pub summary: Option<Arc<Summary>>,
     /// What blind tests proved.
-    pub proof: Proof,
+    pub proofs: Proofs,
     /// Why pictures are liked.
     pub whys: HashMap<PictureId, Arc<Why>>,
     /// Pictures that were asked about since the taste changed last.
@@ -43,7 +43,7 @@ impl Default for TasteView {
     fn default() -> Self {
         Self {
             summary: None,
-            proof: Proof::default(),
+            proofs: Proofs::default(),
             whys: HashMap::new(),
             why_asked: HashSet::new(),
             stale: true,
@@ -66,8 +66,8 @@ impl TasteView {
     }
 
     /// The answer is there.
-    pub fn told(&mut self, summary: Arc<Summary>, proof: Proof) {
-        (self.summary, self.proof, self.asked) = (Some(summary), proof, false);
+    pub fn told(&mut self, summary: Arc<Summary>, proofs: Proofs) {
+        (self.summary, self.proofs, self.asked) = (Some(summary), proofs, false);
         self.why_asked.clear();
     }
 
@@ -86,7 +86,7 @@ impl TasteView {
     /// Everything was forgotten.
     pub fn forgotten(&mut self) {
         self.whys.clear();
-        (self.proof, self.stale) = (Proof::default(), true);
+        (self.proofs, self.stale) = (Proofs::default(), true);
     }
 
     /// Choices that were learnt from.
@@ -98,7 +98,7 @@ impl TasteView {
     pub fn standing(&self) -> (String, bool) {
         let Some(summary) = &self.summary else { return ("Reading your ratings…".into(), false) };
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
-        match (self.proof.verdict, self.proof.wins, &summary.accuracy) {
+        match (self.proofs.taste.verdict, self.proofs.taste.wins, &summary.accuracy) {
             _ if summary.choices == 0 => ("Nothing learnt yet: rate a few pictures.".into(), false),
             (Verdict::Gain, Some(wins), _) => (format!("Proven: wins {} of blind pairs.", percent(wins.share)), true),
             (Verdict::Loss, Some(wins), _) => (format!("Wins only {}: better off.", percent(wins.share)), false),
@@ -215,7 +215,7 @@ impl App {
                     "Removes the stars, hearts and rejects of all pictures, all comparisons and blind tests, and what was \
                      learnt from them, adapters that your ratings taught included. The pictures stay.",
                 );
-                let any = summary.choices > 0 || self.taste.proof.wins.is_some();
+                let any = summary.choices > 0 || self.taste.proofs.taste.wins.is_some();
                 let button = wide_button(ui, "Forget my taste…", any);
                 if button.on_disabled_hover_text("There is nothing to forget.").clicked() {
                     self.taste.confirm = true;
@@ -226,9 +226,9 @@ impl App {
     }
 
     fn proof_ui(&mut self, ui: &mut Ui) {
-        text(ui, self.taste.proof.sentence());
-        if let Some(wins) = &self.taste.proof.wins {
-            interval(ui, wins.share, wins.low, wins.high, self.taste.proof.verdict == Verdict::Gain);
+        text(ui, self.taste.proofs.taste.sentence("taste"));
+        if let Some(wins) = &self.taste.proofs.taste.wins {
+            interval(ui, wins.share, wins.low, wins.high, self.taste.proofs.taste.verdict == Verdict::Gain);
         }
         widgets::hint(
             ui,

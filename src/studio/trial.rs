@@ -1,4 +1,4 @@
-//! The blind test: two pictures at a time, one with taste and one without, and nobody here knows which.
+//! The blind test: two pictures at a time, one with taste or with an adapter and one without, and nobody here knows which.
 
 use super::app::Screen;
 use super::candidate::{Candidate, answer_button};
@@ -6,7 +6,10 @@ use super::gallery::{Job, JobState};
 use super::icons::{self, Icon};
 use super::{App, theme, widgets};
 use crate::library::PictureId;
+use crate::recipe::{AdapterRef, Recipe};
+use crate::taste::Pairing;
 use crate::taste::trial::{PAIRS, wish};
+use crate::tuning::shelf::Shelved;
 use crate::worker::{Choice, JobId, Request};
 use egui::{Align, CentralPanel, Frame, Layout, Margin, Panel, Rect, RichText, Ui, UiBuilder, Vec2, vec2};
 use std::collections::VecDeque;
@@ -15,6 +18,8 @@ use std::collections::VecDeque;
 const FOOT: (f32, f32) = (72.0, 16.0);
 /// Prompts over which the pairs of a test are spread: the present one, and the last ones before it.
 const PROMPTS: usize = 2;
+/// Prompts over which the pairs of an adapter are spread, at most.
+const WORDS: usize = 5;
 
 /// A blind test under way.
 pub(super) struct Blind {
@@ -28,6 +33,8 @@ pub(super) struct Blind {
     pub answered: usize,
     /// No more pairs will come.
     pub over: bool,
+    /// Where it was begun.
+    pub from: Screen,
 }
 
 impl App {
@@ -56,12 +63,71 @@ impl App {
         let each = PAIRS / recipes.len() as u32;
         let seed = super::form::random_seed();
         let wishes: Vec<_> = recipes.iter().map(|r| wish(r.with_seed(seed), each, self.settings.explore)).collect();
-        let id = self.next_number();
-        let pairs = wishes.iter().map(|w| w.count as usize).sum();
-        self.gallery.jobs.push(Job { hidden: true, ..Job::queued(id, vec![recipe; 2 * pairs]) });
-        self.taste.blind = Some(Blind { job: id, pairs, ready: VecDeque::new(), answered: 0, over: false });
+        let pairs: usize = wishes.iter().map(|w| w.count as usize).sum();
+        let job = self.open_trial(vec![recipe; 2 * pairs], Screen::Taste);
+        self.link.send(Request::Trial { job, wishes });
+    }
+
+    /// Shows the test that makes these pictures, and answers the number of its job.
+    fn open_trial(&mut self, pictures: Vec<Recipe>, from: Screen) -> JobId {
+        let job = self.next_number();
+        let pairs = pictures.len() / 2;
+        self.gallery.jobs.push(Job { hidden: true, ..Job::queued(job, pictures) });
+        self.taste.blind = Some(Blind { job, pairs, ready: VecDeque::new(), answered: 0, over: false, from });
         self.screen = Screen::Trial;
-        self.link.send(Request::Trial { job: id, wishes });
+        job
+    }
+
+    /// Whether a blind test of this adapter can begin, else why not.
+    pub(super) fn can_test_adapter(&self, adapter: &Shelved) -> Result<(), &'static str> {
+        if self.taste.blind.is_some() {
+            return Err("End the blind test that is under way first.");
+        }
+        if self.info().is_none() {
+            return Err("The model is still being loaded.");
+        }
+        match &adapter.card {
+            Some(card) if self.info().is_some_and(|info| info.hash != card.base_hash) => {
+                Err("It was made for another model than the one in use.")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Has pairs made with an adapter at its strength and without it, from the same words and seeds, and opens the test.
+    pub(super) fn start_adapter_trial(&mut self, adapter: &Shelved) {
+        if let Err(why) = self.can_test_adapter(adapter) {
+            return self.toasts.notice(why);
+        }
+        let Some(info) = self.info() else { return };
+        let name = adapter.path.display().to_string();
+        let weight = self.strength_of(&adapter.path);
+        let weight = weight.or(self.shelf.strengths.get(&adapter.path).copied()).unwrap_or(1.0);
+        // What it was taught with, and what the person draws now.
+        let captions = adapter.card.iter().flat_map(|card| &card.captions).map(|(words, _)| words.as_str());
+        let prompts: Vec<&str> = std::iter::once(self.settings.form.prompt.as_str()).chain(captions).collect();
+        let mut asked: Vec<&str> = Vec::new();
+        for words in prompts.into_iter().map(str::trim) {
+            if !words.is_empty() && !asked.contains(&words) && asked.len() < WORDS {
+                asked.push(words);
+            }
+        }
+        if asked.is_empty() {
+            return self.toasts.notice("Write what the pictures should show first.");
+        }
+        let seed = super::form::random_seed();
+        let pairs = (0..PAIRS).zip(asked.iter().cycle()).map(|(i, words)| {
+            let form = super::form::Form { prompt: (*words).into(), ..self.settings.form.clone() };
+            let mut without = form.recipe(&info).with_seed(seed + u64::from(i));
+            without.adapters.retain(|a| a.name != name);
+            let mut with = without.clone();
+            with.adapters.push(AdapterRef { name: name.clone(), hash: String::new(), weight });
+            Pairing { with, without }
+        });
+        let pairs: Vec<Pairing> = pairs.collect();
+        let pictures = pairs.iter().flat_map(|p| [p.with.clone(), p.without.clone()]).collect();
+        let job = self.open_trial(pictures, self.screen.clone());
+        self.link.send(Request::TestAdapter { job, adapter: name, pairs });
     }
 
     /// A pair is ready.
@@ -105,7 +171,7 @@ impl App {
         }
         self.asked = None;
         if self.screen == Screen::Trial {
-            self.screen = Screen::Taste;
+            self.screen = blind.from;
         }
         if blind.answered > 0 {
             self.toasts.notice(format!("{} kept.", widgets::count(blind.answered, "blind answer")));

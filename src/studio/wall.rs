@@ -15,6 +15,8 @@ use egui::{
 
 /// Smallest and largest side of a tile.
 const TILES: std::ops::RangeInclusive<f32> = 112.0..=420.0;
+/// Width from which all filters fit into one row.
+const ONE_ROW: f32 = 830.0;
 /// Between the tiles.
 const GAP: f32 = 12.0;
 
@@ -33,6 +35,7 @@ impl App {
     }
 
     fn filters_ui(&mut self, ui: &mut Ui) {
+        let narrow = ui.available_width() < ONE_ROW;
         ui.horizontal(|ui| {
             ui.set_height(32.0);
             let tabs = [
@@ -41,16 +44,10 @@ impl App {
                 (Tab::Favourites, "Favourites", "Pictures with a heart"),
             ];
             widgets::segments(ui, &mut self.filter.tab, &tabs, 252.0);
-            ui.add_space(4.0);
-            let search = TextEdit::singleline(&mut self.filter.text).hint_text("Search words and tags");
-            ui.add(search.desired_width(150.0).margin(Margin::symmetric(10, 6))).accessible_name("Search pictures");
-            ui.scope(|ui| {
-                let least = self.filter.stars;
-                let name = |n: u8| format!("At least {}", widgets::count(n.into(), "star"));
-                if let Some(stars) = icons::stars(ui, least, 22.0, &name) {
-                    self.filter.stars = stars;
-                }
-            });
+            if !narrow {
+                ui.add_space(4.0);
+                self.search_ui(ui, 150.0);
+            }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.add_space(12.0);
                 ui.scope(|ui| {
@@ -77,6 +74,24 @@ impl App {
                     self.filter.hide_rejected = !self.filter.hide_rejected;
                 }
             });
+        });
+        if narrow {
+            ui.horizontal(|ui| {
+                ui.set_height(32.0);
+                self.search_ui(ui, 228.0);
+            });
+        }
+    }
+
+    fn search_ui(&mut self, ui: &mut Ui, width: f32) {
+        let search = TextEdit::singleline(&mut self.filter.text).hint_text("Search words and tags");
+        ui.add(search.desired_width(width).margin(Margin::symmetric(10, 6))).accessible_name("Search pictures");
+        ui.scope(|ui| {
+            let least = self.filter.stars;
+            let name = |n: u8| format!("At least {}", widgets::count(n.into(), "star"));
+            if let Some(stars) = icons::stars(ui, least, 22.0, &name) {
+                self.filter.stars = stars;
+            }
         });
     }
 

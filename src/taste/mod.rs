@@ -17,7 +17,7 @@ pub mod wall;
 
 pub use measures::{Measures, measures};
 pub use report::{Accuracy, Learnt, Reason, Summary, Why};
-pub use trial::{Pairing, Proof, Verdict, draw_pairs};
+pub use trial::{Pairing, Proof, Proofs, Verdict, draw_pairs};
 pub use wall::{Look, Wish, draw_wall};
 
 use crate::Result;

@@ -8,6 +8,7 @@ use crate::library::{Outcome, Trial};
 use crate::pipeline::{ModelInfo, PreviewImage};
 use crate::recipe::Recipe;
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Two Recipes from one prompt and one first seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +62,15 @@ pub struct Proof {
     pub verdict: Verdict,
 }
 
+/// What blind tests have shown of everything that was tested.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proofs {
+    /// Of taste.
+    pub taste: Proof,
+    /// Of adapters, by the hashes of their files.
+    pub adapters: HashMap<String, Proof>,
+}
+
 impl Proof {
     /// The proof that these answers make.
     pub fn of(trials: &[Trial]) -> Self {
@@ -82,14 +92,14 @@ impl Proof {
         Self { wins: Some(wins), verdict }
     }
 
-    /// The proof in a sentence or two.
-    pub fn sentence(&self) -> String {
+    /// The proof in a sentence or two; `what` was tested: `taste`, or `it` where that stands beside.
+    pub fn sentence(&self, what: &str) -> String {
         let Some(wins) = &self.wins else {
-            return "No blind test yet: only that shows whether taste makes pictures that you like more.".into();
+            return format!("No blind test yet: only that shows whether {what} makes pictures that you like more.");
         };
         let pairs = if wins.choices == 1 { "pair".into() } else { format!("{} pairs", wins.choices) };
         let said = format!(
-            "In {pairs} that you judged blind, pictures with taste won {:.0} % (95 % interval {:.0} to {:.0} %).",
+            "In {pairs} that you judged blind, pictures with {what} won {:.0} % (95 % interval {:.0} to {:.0} %).",
             wins.share * 100.0,
             wins.low * 100.0,
             wins.high * 100.0
@@ -138,7 +148,7 @@ mod tests {
             (of(18, 2, 0), "won 90 % (95 % interval 70 to 97 %). That is a proven gain"),
             (of(2, 18, 0), "leave it off"),
         ] {
-            assert!(proof.sentence().contains(said), "{}", proof.sentence());
+            assert!(proof.sentence("taste").contains(said), "{}", proof.sentence("taste"));
         }
     }
 

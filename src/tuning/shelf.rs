@@ -34,6 +34,8 @@ pub struct Shelved {
     pub ranks: (usize, usize),
     /// Layers that it corrects.
     pub layers: usize,
+    /// Hash of the file; `None` of one that is gone or too large to be read again and again.
+    pub hash: Option<String>,
     /// Set where it is no adapter but a learnt word.
     pub word: Option<Word>,
     /// How it was trained, where Kiln did it.
@@ -52,6 +54,9 @@ pub struct Word {
     /// Numbers in its vectors, for each text encoder of the model that it was made for.
     pub widths: Vec<usize>,
 }
+
+/// Bytes up to which a file is hashed when it is first seen: a quarter of a second.
+const HASHED: u64 = 256 << 20;
 
 /// What is known of a file without reading it again: of itself and of its picture.
 type Stamp = (u64, Option<SystemTime>, Option<SystemTime>);
@@ -127,7 +132,11 @@ impl Shelf {
         if let Some((_, known)) = self.known.get(&path).filter(|(known, _)| *known == stamp && path.is_file()) {
             return known.clone();
         }
-        let shelved = Arc::new(read(path.clone()));
+        let mut shelved = read(path.clone());
+        if shelved.trouble.is_none() && shelved.bytes <= HASHED {
+            shelved.hash = Some(self.hash_of(&path)).filter(|hash| !hash.is_empty());
+        }
+        let shelved = Arc::new(shelved);
         self.known.insert(path, (stamp, shelved.clone()));
         shelved
     }
@@ -148,8 +157,18 @@ fn is_adapter(path: &Path) -> bool {
 fn read(path: PathBuf) -> Shelved {
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = std::fs::metadata(&path).map_or(0, |about| about.len());
-    let mut shelved =
-        Shelved { name, bytes, ranks: (0, 0), layers: 0, word: None, card: None, portrait: None, trouble: None, path };
+    let mut shelved = Shelved {
+        name,
+        bytes,
+        ranks: (0, 0),
+        layers: 0,
+        hash: None,
+        word: None,
+        card: None,
+        portrait: None,
+        trouble: None,
+        path,
+    };
     if !shelved.path.is_file() {
         let path = shelved.path.display();
         shelved.trouble = Some(format!("{path} is gone: put the file back, or take the adapter out of the mix."));

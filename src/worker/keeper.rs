@@ -246,6 +246,7 @@ impl Keeper {
             | Request::Generate { .. }
             | Request::Wall { .. }
             | Request::Trial { .. }
+            | Request::TestAdapter { .. }
             | Request::Teach { .. }
             | Request::Clerk(_)
             | Request::Preview { .. }

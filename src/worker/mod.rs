@@ -121,6 +121,7 @@ impl Worker {
             Request::Generate { job, recipes } => self.job(job, Work::Recipes(recipes)),
             Request::Wall { job, wish } => self.job(job, Work::Wall(Box::new(wish))),
             Request::Trial { job, wishes } => self.job(job, Work::Trial(wishes)),
+            Request::TestAdapter { job, adapter, pairs } => self.job(job, Work::TestAdapter(adapter, pairs)),
             Request::Teach { job, lesson } => Order::Teach { job, lesson, token: self.desk.register(job) },
             Request::Clerk(errand) => {
                 // Fails only after a shutdown.

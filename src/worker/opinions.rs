@@ -4,20 +4,22 @@ use super::keeper::Keeper;
 use super::{Choice, Event, JobId};
 use crate::library::{Outcome, PictureId, read_picture};
 use crate::recipe::{Picture, Recipe};
-use crate::taste::{Proof, Taste, measures};
+use crate::taste::{Proof, Proofs, Taste, measures};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Which place a picture has in a blind test.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Side {
     /// Its pair, from 0.
     pub pair: u32,
-    /// Made with taste.
-    pub taste: bool,
+    /// Made with what is tested.
+    pub with: bool,
     /// Shown at the left.
     pub left: bool,
+    /// The adapter that is tested, as its Recipe names it; else taste.
+    pub adapter: Option<String>,
 }
 
 /// What is done with a picture besides saving it.
@@ -34,7 +36,8 @@ pub struct Note {
 pub(super) struct Pair {
     with: Option<PictureId>,
     without: Option<PictureId>,
-    taste_is_left: bool,
+    with_is_left: bool,
+    adapter: Option<String>,
 }
 
 /// Pairs that wait for an answer; nobody else knows which picture is which.
@@ -51,9 +54,15 @@ impl Keeper {
     /// Tells what was learnt.
     pub(super) fn tell_taste(&mut self) -> Result<()> {
         let summary = Arc::new(self.learn()?.summary());
-        let proof = Proof::of(&self.library()?.trials()?);
-        self.out.say(Event::Taste { summary, proof });
+        let proofs = self.proofs()?;
+        self.out.say(Event::Taste { summary, proofs });
         Ok(())
+    }
+
+    fn proofs(&mut self) -> Result<Box<Proofs>> {
+        let library = self.library()?;
+        let adapters = library.adapter_trials()?.into_iter().map(|(hash, trials)| (hash, Proof::of(&trials)));
+        Ok(Box::new(Proofs { taste: Proof::of(&library.trials()?), adapters: adapters.collect() }))
     }
 
     /// Tells why a picture of the library stands where it does.
@@ -80,30 +89,42 @@ impl Keeper {
         }
         let Some(side) = note.side else { return };
         let pair = self.pairs.entry((job, side.pair)).or_default();
-        *(if side.taste { &mut pair.with } else { &mut pair.without }) = Some(id);
-        pair.taste_is_left = side.taste == side.left;
+        *(if side.with { &mut pair.with } else { &mut pair.without }) = Some(id);
+        (pair.with_is_left, pair.adapter) = (side.with == side.left, side.adapter);
         if let (Some(with), Some(without)) = (pair.with, pair.without) {
-            let (left, right) = if pair.taste_is_left { (with, without) } else { (without, with) };
+            let (left, right) = if pair.with_is_left { (with, without) } else { (without, with) };
             self.out.say(Event::Pair { job, pair: side.pair, left, right });
         }
     }
 
     /// Keeps the answer to a pair and tells what is proven now.
     pub(super) fn judge(&mut self, job: JobId, number: u32, choice: Choice) -> Result<()> {
-        let known = self.pairs.get(&(job, number)).and_then(|p| Some((p.with?, p.without?, p.taste_is_left)));
-        let Some((with, without, taste_is_left)) = known else {
+        let known = self.pairs.get(&(job, number));
+        let known = known.and_then(|p| Some((p.with?, p.without?, p.with_is_left, p.adapter.clone())));
+        let Some((with, without, with_is_left, adapter)) = known else {
             return Err(Error::usage("This pair of the blind test was answered before, or is not there yet."));
         };
-        let outcome = match (choice, taste_is_left) {
+        let outcome = match (choice, with_is_left) {
             (Choice::Neither, _) => Outcome::Same,
             (Choice::Left, true) | (Choice::Right, false) => Outcome::With,
             (Choice::Left, false) | (Choice::Right, true) => Outcome::Without,
         };
-        self.library()?.keep_trial(with, without, outcome)?;
+        match adapter {
+            Some(name) => {
+                let adapters = self.library()?.get(with)?.recipe.adapters;
+                let Some(tested) = adapters.into_iter().find(|a| a.name == name) else {
+                    return Err(Error::failed(format!(
+                        "The picture does not say with which adapter it was made: {name}."
+                    )));
+                };
+                self.library()?.keep_adapter_trial(&tested.hash, with, without, outcome)?;
+            }
+            None => self.library()?.keep_trial(with, without, outcome)?,
+        }
         self.taste = None;
         self.pairs.remove(&(job, number));
-        let proof = Proof::of(&self.library()?.trials()?);
-        self.out.say(Event::Judged { job, pair: number, proof });
+        let proofs = self.proofs()?;
+        self.out.say(Event::Judged { job, pair: number, proofs });
         Ok(())
     }
 

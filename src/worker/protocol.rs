@@ -6,7 +6,7 @@ use crate::insight::card::Card;
 use crate::library::{Entry, ExportFormat, PictureId, Query, Thumbnail};
 use crate::pipeline::{ModelInfo, PreviewImage};
 use crate::recipe::{MaskRef, Picture, Recipe};
-use crate::taste::{Proof, Summary, Why, Wish};
+use crate::taste::{Pairing, Proofs, Summary, Why, Wish};
 use crate::tuning::lesson::Lesson;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,6 +72,15 @@ pub enum Request {
         job: JobId,
         /// What to make pairs of; `count` of each is a number of pairs.
         wishes: Vec<Wish>,
+    },
+    /// The same for an adapter, in pairs that are given. Each answer is noted under the hash of the adapter's file.
+    TestAdapter {
+        /// The job.
+        job: JobId,
+        /// The adapter, as the first Recipe of each pair names it.
+        adapter: String,
+        /// With it and without.
+        pairs: Vec<Pairing>,
     },
     /// Teach the model from a folder of pictures; [`Event::Lesson`] tells how it goes. Pictures and quick looks that are asked
     /// for meanwhile are made between two of its steps, in full precision. [`Request::Cancel`] stops it within a step (or after
@@ -376,14 +385,14 @@ pub enum Event {
         /// Its number.
         pair: u32,
         /// What all answers prove now.
-        proof: Proof,
+        proofs: Box<Proofs>,
     },
     /// The answer to [`Request::Taste`].
     Taste {
         /// What was learnt.
         summary: Arc<Summary>,
         /// What blind tests proved.
-        proof: Proof,
+        proofs: Box<Proofs>,
     },
     /// How a lesson goes.
     Lesson {

@@ -6,7 +6,7 @@ use super::keeper::{Errand, Note, Side};
 use super::{Event, JobId};
 use crate::pipeline::{ModelInfo, Pipeline, PreviewImage};
 use crate::recipe::{ModelRef, Recipe};
-use crate::taste::{Taste, Wish, draw_pairs, draw_wall};
+use crate::taste::{Pairing, Taste, Wish, draw_pairs, draw_wall};
 use crate::{Error, Result};
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use std::hash::{BuildHasher, Hasher};
@@ -24,6 +24,8 @@ pub enum Work {
     Wall(Box<Wish>),
     /// Pictures with taste beside pictures without, from several wishes.
     Trial(Vec<Wish>),
+    /// Pictures with this adapter beside pictures without.
+    TestAdapter(String, Vec<Pairing>),
 }
 
 impl Work {
@@ -33,6 +35,7 @@ impl Work {
             Self::Recipes(recipes) => recipes.clone(),
             Self::Wall(wish) => wish.plain(),
             Self::Trial(wishes) => wishes.iter().flat_map(Wish::plain).flat_map(|r| [r.clone(), r]).collect(),
+            Self::TestAdapter(_, pairs) => pairs.iter().flat_map(|p| [p.with.clone(), p.without.clone()]).collect(),
         }
     }
 
@@ -42,6 +45,10 @@ impl Work {
             Self::Recipes(recipes) => recipes.iter_mut().for_each(|r| r.model = model.clone()),
             Self::Wall(wish) => wish.recipe.model = model.clone(),
             Self::Trial(wishes) => wishes.iter_mut().for_each(|w| w.recipe.model = model.clone()),
+            Self::TestAdapter(_, pairs) => pairs.iter_mut().for_each(|pair| {
+                pair.with.model = model.clone();
+                pair.without.model = model.clone();
+            }),
         }
     }
 }
@@ -72,6 +79,7 @@ impl Compute {
                 Ok(wall.into_iter().map(|recipe| (recipe, note())).collect())
             }
             Work::Trial(wishes) => self.draw_trial(job, token, wishes, pipeline, info),
+            Work::TestAdapter(adapter, pairs) => Ok(shuffled(pairs.clone(), Some(adapter))),
         }
     }
 
@@ -100,21 +108,7 @@ impl Compute {
                  prompt with fewer words.",
             ));
         }
-        let mut orders = Vec::with_capacity(2 * pairs.len());
-        for (pair, pairing) in pairs.into_iter().enumerate() {
-            let taste_is_left = coin();
-            let side = |taste: bool| Note {
-                taste: None,
-                side: Some(Side { pair: pair as u32, taste, left: taste == taste_is_left }),
-            };
-            let mut two = [(pairing.with, side(true)), (pairing.without, side(false))];
-            // Not even the order in which they are made tells which is which.
-            if coin() {
-                two.reverse();
-            }
-            orders.extend(two);
-        }
-        Ok(orders)
+        Ok(shuffled(pairs, None))
     }
 
     /// Takes quick looks, and counts them.
@@ -158,6 +152,25 @@ impl Compute {
             }
         }
     }
+}
+
+/// The pictures of pairs, left or right by chance.
+fn shuffled(pairs: Vec<Pairing>, adapter: Option<&str>) -> Vec<Order> {
+    let mut orders = Vec::with_capacity(2 * pairs.len());
+    for (pair, pairing) in pairs.into_iter().enumerate() {
+        let with_is_left = coin();
+        let side = |with: bool| {
+            let (pair, adapter) = (pair as u32, adapter.map(str::to_string));
+            Note { taste: None, side: Some(Side { pair, with, left: with == with_is_left, adapter }) }
+        };
+        let mut two = [(pairing.with, side(true)), (pairing.without, side(false))];
+        // Not even the order in which they are made tells which is which.
+        if coin() {
+            two.reverse();
+        }
+        orders.extend(two);
+    }
+    orders
 }
 
 /// Heads or tails. The standard library seeds its hashers from the system's randomness.

@@ -1,8 +1,9 @@
 //! Walls that taste bends, blind tests, forgetting.
 
 use super::*;
+use crate::recipe::AdapterRef;
 use crate::taste::trial::wish;
-use crate::taste::{Verdict, Wish};
+use crate::taste::{Pairing, Verdict, Wish};
 
 fn wanted(count: u32) -> Wish {
     wish(recipe("waves", 40, 2), count, 0.5)
@@ -26,7 +27,7 @@ fn rated() -> Bench {
 fn told(bench: &Bench) -> (Arc<crate::taste::Summary>, crate::taste::Proof) {
     bench.send(Request::Taste);
     match bench.next() {
-        Event::Taste { summary, proof } => (summary, proof),
+        Event::Taste { summary, proofs } => (summary, proofs.taste),
         other => panic!("{other:?}"),
     }
 }
@@ -130,7 +131,7 @@ fn a_blind_test_is_kept_and_all_of_it_can_be_forgotten() {
         let choice = [Choice::Left, Choice::Right, Choice::Neither][n % 3];
         bench.send(Request::Judge { job: 8, pair: *pair, choice });
         match bench.next() {
-            Event::Judged { job: 8, proof, .. } => assert_eq!(proof.wins.unwrap().choices, n + 1),
+            Event::Judged { job: 8, proofs, .. } => assert_eq!(proofs.taste.wins.unwrap().choices, n + 1),
             other => panic!("{other:?}"),
         }
     }
@@ -148,4 +149,54 @@ fn a_blind_test_is_kept_and_all_of_it_can_be_forgotten() {
     let (summary, proof) = told(&bench);
     assert!(summary.choices == 0 && summary.learnt.is_empty() && proof.wins.is_none());
     assert!(kept().is_empty());
+}
+
+#[test]
+fn a_blind_test_of_an_adapter_is_noted_under_its_hash_and_says_which_side_won() {
+    let bench = Bench::ready();
+    let pipeline = crate::pipeline::Pipeline::load(&tiny(), &mut |_| {}).unwrap();
+    let found = crate::model::lora::trainable::targets(pipeline.unet());
+    let lora = crate::model::lora::trainable::Lora::new(&mut crate::model::Init::new(pipeline.device(), 5), &found, 2);
+    let mut trained = lora.trained(&found);
+    trained.iter_mut().for_each(|layer| layer.b.fill(0.05));
+    let path = bench.folder.path().join("ink.safetensors");
+    crate::model::lora::save(&trained, &[], &path).unwrap();
+    let (name, hash) = (path.display().to_string(), crate::pipeline::hash_file(&path).unwrap());
+    let pairs: Vec<Pairing> = (0..3)
+        .map(|seed| {
+            let without = recipe("a fox", seed, 2);
+            let adapters = vec![AdapterRef { name: name.clone(), hash: String::new(), weight: 1.0 }];
+            Pairing { with: Recipe { adapters, ..without.clone() }, without }
+        })
+        .collect();
+    bench.send(Request::TestAdapter { job: 3, adapter: name, pairs });
+    let events = bench.until(|e| is_end(e, 3));
+    let mut with_it = std::collections::HashSet::new();
+    for event in &events {
+        if let Event::PictureDone { entry: Some(entry), picture, .. } = event
+            && !picture.recipe.adapters.is_empty()
+        {
+            with_it.insert(entry.id);
+        }
+    }
+    let shown: Vec<(u32, i64, i64)> = events
+        .iter()
+        .filter_map(|e| if let Event::Pair { pair, left, right, .. } = e { Some((*pair, *left, *right)) } else { None })
+        .collect();
+    assert_eq!((shown.len(), with_it.len()), (3, 3));
+    for (n, (pair, left, right)) in shown.into_iter().enumerate() {
+        assert!(with_it.contains(&left) != with_it.contains(&right));
+        // The one with the adapter is liked twice, then the other one.
+        let choice = if with_it.contains(&left) == (n < 2) { Choice::Left } else { Choice::Right };
+        bench.send(Request::Judge { job: 3, pair, choice });
+        match bench.next() {
+            Event::Judged { job: 3, proofs, .. } => {
+                let wins = proofs.adapters[&hash].wins.unwrap();
+                let won = [1.0, 1.0, 2.0 / 3.0][n];
+                assert!(wins.choices == n + 1 && (wins.share - won).abs() < 1e-6, "{wins:?}");
+                assert_eq!(proofs.taste, crate::taste::Proof::default(), "taste was not tested");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
