@@ -150,7 +150,13 @@ impl Plan {
         let pixels = f64::from(info.native_size).powi(2) * settings.batch as f64;
         // What the layers remember for the way back grows a little slower than the weights.
         let again = if settings.checkpointing { AGAIN.1 } else { 1.0 };
-        pixels * 1.1e3 * (info.parameters as f64 / 2e7).powf(0.7) * again
+        // An adapter is put into copies of the weights; what learns as a whole has moments, an average and gradients, too.
+        let copies = match self.learns {
+            Learns::Full => 20.0,
+            Learns::Adapter if !settings.checkpointing => 4.0,
+            _ => 0.0,
+        };
+        pixels * 1.1e3 * (info.parameters as f64 / 2e7).powf(0.7) * again + copies * info.parameters as f64
     }
 }
 
@@ -393,7 +399,12 @@ mod tests {
         assert!(time(&longer) > 2.0 * time(&plan) && time(&plan) > 60.0 && time(&plan) < 900.0, "{}", time(&plan));
         let measured = plan.seconds(&small, 0, (None, Some(1e-6))).unwrap();
         assert!((measured - 400.0 * 8.0 * 65536.0 * 1e-6).abs() < 1.0, "{measured}");
-        assert!(plan.bytes(&large) > plan.bytes(&small));
+        let remembering = Plan { checkpointing: Some(false), ..plan.clone() };
+        assert!(remembering.bytes(&large) > 4.0 * plan.bytes(&small), "{}", remembering.bytes(&large));
+        assert!(
+            plan.bytes(&large) < 0.2 * remembering.bytes(&large),
+            "what is large computes again unless it is told not to"
+        );
         assert!((0.4e9..1.6e9).contains(&plan.bytes(&small)), "{}", plan.bytes(&small));
         let by_choices = plan.settings_of_choices(&small);
         assert_eq!(by_choices.preference, Some(Preference::Reward));
