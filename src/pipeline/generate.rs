@@ -105,7 +105,8 @@ impl Pipeline {
     }
 
     /// Makes several pictures, a call of the denoiser a step for all whose prompts are as long: sooner done than one after the
-    /// other where latents are small. Each has the bytes that it would have alone. They are of one [`Self::kin`].
+    /// other where latents are small. On the CPU each has the bytes that it would have alone, on a GPU
+    /// they are off by a rounding. They are of one [`Self::kin`].
     ///
     /// # Errors
     /// As [`Self::generate`]; then none of them is made.
