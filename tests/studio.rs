@@ -488,6 +488,25 @@ fn switch(harness: &mut Harness<'_, App>, name: &str) {
     harness.step();
 }
 
+/// Makes the first picture of the wall.
+fn make_one(harness: &mut Harness<'_, App>) {
+    harness.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
+    harness.step();
+    press(harness, "Generate");
+    until(harness, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+}
+
+/// Opens the page for teaching, chooses the folder that the dialogs answer with, and waits until all of it was looked at.
+fn choose_folder(harness: &mut Harness<'_, App>, found: &str) {
+    press(harness, "Adapters");
+    harness.step();
+    press(harness, "Teach Kiln…");
+    harness.step();
+    press(harness, "Choose a folder of pictures");
+    until(harness, "what was found", |h| has(h, found));
+    until(harness, "the end of the look", |h| !has(h, "Kiln is still looking"));
+}
+
 #[test]
 fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     let folder = tempfile::tempdir().expect("folder");
@@ -538,10 +557,7 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     set(&mut window, egui::accesskit::Role::Slider, "Strength of out", 0.5);
     press(&mut window, "Close");
     write(&mut window, "blue waves");
-    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
-    window.step();
-    press(&mut window, "Generate");
-    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    make_one(&mut window);
     let (library, _) = Library::open(folder.path()).expect("library");
     let adapters = library.get(1).expect("entry").recipe.adapters;
     assert_eq!(adapters.len(), 1);
@@ -606,13 +622,7 @@ fn a_new_word_is_taught_and_heard_in_a_prompt() {
     ready(&mut window);
     write(&mut window, "<brine> at night");
     until(&mut window, "the unknown word", |h| has(h, "“brine” is"));
-    press(&mut window, "Adapters");
-    window.step();
-    press(&mut window, "Teach Kiln…");
-    window.step();
-    press(&mut window, "Choose a folder of pictures");
-    until(&mut window, "what was found", |h| has(h, "6 pictures in out"));
-    until(&mut window, "the end of the look", |h| !has(h, "Kiln is still looking"));
+    choose_folder(&mut window, "6 pictures in out");
     press(&mut window, "A new word");
     until(&mut window, "its fields", |h| has(h, "Begins as"));
     for (name, text) in [("The new word", "<brine>"), ("Begins as", "zebra")] {
@@ -637,10 +647,7 @@ fn a_new_word_is_taught_and_heard_in_a_prompt() {
     until(&mut window, "what is heard", |h| has(h, "<brine> is a word that was learnt.") && !has(h, "“brine” is"));
     let prompt = window.get_by_role_and_label(egui::accesskit::Role::MultilineTextInput, "Prompt").value();
     assert_eq!(prompt.as_deref(), Some("<brine> at night"), "it was there already");
-    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
-    window.step();
-    press(&mut window, "Generate");
-    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    make_one(&mut window);
     let (library, _) = Library::open(folder.path()).expect("library");
     let words = library.get(1).expect("entry").recipe.embeddings;
     assert!(words.len() == 1 && words[0].name.ends_with("out.safetensors") && words[0].hash.len() == 64, "{words:?}");
@@ -660,13 +667,7 @@ fn good_settings_are_looked_for_and_shown() {
     paint(folder.path(), 6, 64);
     let mut window = open(folder.path(), &tiny(), [1440.0, 1100.0]);
     ready(&mut window);
-    press(&mut window, "Adapters");
-    window.step();
-    press(&mut window, "Teach Kiln…");
-    window.step();
-    press(&mut window, "Choose a folder of pictures");
-    until(&mut window, "what was found", |h| has(h, "6 pictures in out"));
-    until(&mut window, "the end of the look", |h| !has(h, "Kiln is still looking"));
+    choose_folder(&mut window, "6 pictures in out");
     set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 4.0);
     press(&mut window, "find good ones first");
     press(&mut window, "Begin to teach");
@@ -723,22 +724,13 @@ fn a_lesson_is_paused_and_gone_on_with_after_a_restart() {
     paint(folder.path(), 5, 64);
     let mut window = open(folder.path(), &tiny(), [1440.0, 1000.0]);
     ready(&mut window);
-    press(&mut window, "Adapters");
-    window.step();
-    press(&mut window, "Teach Kiln…");
-    window.step();
-    press(&mut window, "Choose a folder of pictures");
-    until(&mut window, "what was found", |h| has(h, "5 pictures in out"));
+    choose_folder(&mut window, "5 pictures in out");
     set(&mut window, egui::accesskit::Role::SpinButton, "Steps", 3000.0);
-    until(&mut window, "the end of the look", |h| !has(h, "Kiln is still looking"));
     press(&mut window, "Begin to teach");
     until(&mut window, "some steps", |h| has(h, "Step ") && has(h, "Loss curves"));
     // Pictures need not wait.
     write(&mut window, "waves");
-    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
-    window.step();
-    press(&mut window, "Generate");
-    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    make_one(&mut window);
     press(&mut window, "Show the lesson");
     until(&mut window, "the lesson", |h| has(h, "Pause"));
     press(&mut window, "Pause");

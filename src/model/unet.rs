@@ -323,16 +323,9 @@ impl Unet {
         conditioning: &UnetConditioning,
     ) -> Result<Tensor<4>> {
         let emb = self.embed(timesteps, &words, conditioning, &sample.device())?;
-        let (mut x, mut skips) = (sample, Vec::new());
-        for stage in self.stages() {
-            let skip = if stage.takes() { skips.pop() } else { None };
-            let size = skips.last().map(size_of);
-            x = self.run(stage, x, skip, size, &emb, &words);
-            if stage.leaves() {
-                skips.push(x.clone());
-            }
-        }
-        Ok(x)
+        Ok(walk(self.stages(), sample, |stage, x, skip, size| {
+            self.run(stage, x, skip.map(|(skip, _)| skip), size, &emb, &words)
+        }))
     }
 
     /// What every residual block hears of time and conditioning, `[n, time width]`.
@@ -489,7 +482,21 @@ impl Stage {
     }
 }
 
-/// Height and width of `[n, h, w, c]`.
-pub fn size_of(x: &Tensor<4>) -> (usize, usize) {
-    (x.dims()[1], x.dims()[2])
+/// Takes `x` through stages in their order. `run` gets a stage, what comes in, the skip connection that is taken with the number of the
+/// stage that left it, and height and width of the one that waits next.
+pub fn walk(
+    stages: Vec<Stage>,
+    mut x: Tensor<4>,
+    mut run: impl FnMut(Stage, Tensor<4>, Option<(Tensor<4>, usize)>, Option<(usize, usize)>) -> Tensor<4>,
+) -> Tensor<4> {
+    let mut skips: Vec<(Tensor<4>, usize)> = Vec::new();
+    for (at, stage) in stages.into_iter().enumerate() {
+        let skip = if stage.takes() { skips.pop() } else { None };
+        let size = skips.last().map(|(skip, _)| (skip.dims()[1], skip.dims()[2]));
+        x = run(stage, x, skip, size);
+        if stage.leaves() {
+            skips.push((x.clone(), at));
+        }
+    }
+    x
 }

@@ -137,7 +137,7 @@ impl App {
     /// What an adapter is, in a line.
     fn about(&self, adapter: &Shelved) -> String {
         let word = adapter.word.as_ref();
-        let deaf = word.filter(|word| self.info().is_some_and(|info| info.text_widths != word.widths));
+        let deaf = word.filter(|word| self.info().is_some_and(|info| !word.fits(&info)));
         if deaf.is_some() {
             return "A word that was learnt with another family of models; the one in use cannot hear it.".into();
         }
@@ -246,7 +246,7 @@ impl App {
 
     /// A learnt word: pressed, it is put into the prompt.
     fn word_row_ui(&mut self, ui: &mut Ui, word: &Word, heard: bool) {
-        let fits = self.info().is_none_or(|info| info.text_widths == word.widths);
+        let fits = self.info().is_none_or(|info| word.fits(&info));
         ui.horizontal(|ui| {
             ui.set_height(28.0);
             ui.add_enabled_ui(fits, |ui| {

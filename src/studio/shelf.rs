@@ -152,7 +152,7 @@ impl App {
         let mut heard: Vec<EmbeddingRef> = form.embeddings.iter().filter(elsewhere).cloned().collect();
         let of = |path: &Path| self.shelf.adapters.iter().find(|a| a.path == path)?.word.as_ref();
         for adapter in self.shelf.adapters.iter().filter(|a| a.path.parent() == Some(&self.shelf.folder)) {
-            let Some(word) = adapter.word.as_ref().filter(|word| word.widths == info.text_widths) else { continue };
+            let Some(word) = adapter.word.as_ref().filter(|word| word.fits(info)) else { continue };
             let twice = heard.iter().filter_map(|other| of(Path::new(&other.name)));
             if twice.into_iter().any(|other| other.text.eq_ignore_ascii_case(&word.text)) {
                 continue;

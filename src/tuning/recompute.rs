@@ -2,7 +2,7 @@
 //! is computed again on the way back, one stage at a time, so that no more than one stage's intermediate results are held.
 
 use crate::Result;
-use crate::model::unet::{Stage, Unet, UnetConditioning, size_of};
+use crate::model::unet::{Stage, Unet, UnetConditioning, walk};
 use burn::tensor::{Gradients, Tensor};
 
 /// What a stage began with.
@@ -81,18 +81,11 @@ pub fn backward(
 
 /// The answer, and what every stage began with; on a device without gradients.
 fn forward(parts: &dyn Parts, noisy: Tensor<4>, time: &Tensor<2>, words: &Tensor<3>) -> (Vec<Begun>, Tensor<4>) {
-    let (mut x, mut course) = (noisy, Vec::new());
-    let mut skips: Vec<(Tensor<4>, usize)> = Vec::new();
-    for (at, stage) in parts.stages().into_iter().enumerate() {
-        let skip = if stage.takes() { skips.pop() } else { None };
-        let size = skips.last().map(|(skip, _)| size_of(skip));
-        let begun = Begun { stage, x: x.clone(), skip, size };
-        let given = begun.skip.as_ref().map(|(skip, _)| skip.clone());
-        x = parts.plain(stage).run(stage, x, given, size, time, words);
-        course.push(begun);
-        if stage.leaves() {
-            skips.push((x.clone(), at));
-        }
-    }
-    (course, x)
+    let mut course = Vec::new();
+    let answer = walk(parts.stages(), noisy, |stage, x, skip, size| {
+        let given = skip.as_ref().map(|(skip, _)| skip.clone());
+        course.push(Begun { stage, x: x.clone(), skip, size });
+        parts.plain(stage).run(stage, x, given, size, time, words)
+    });
+    (course, answer)
 }

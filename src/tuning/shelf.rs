@@ -6,7 +6,7 @@ use crate::library::{Thumbnail, encode, read_picture, shrink, write_new, write_w
 use crate::model::checkpoint::Weights;
 use crate::model::embedding::Embedding;
 use crate::model::lora::Adapter;
-use crate::pipeline::{hash_file, locate_adapter};
+use crate::pipeline::{ModelInfo, hash_file, locate_adapter};
 use crate::recipe::Picture;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -53,6 +53,13 @@ pub struct Word {
     pub text: String,
     /// Numbers in its vectors, for each text encoder of the model that it was made for.
     pub widths: Vec<usize>,
+}
+
+impl Word {
+    /// Whether a model can hear it.
+    pub fn fits(&self, info: &ModelInfo) -> bool {
+        self.widths == info.text_widths
+    }
 }
 
 /// Bytes up to which a file is hashed when it is first seen: a quarter of a second.

@@ -176,18 +176,23 @@ impl Loss {
 
     /// What a part asks, with what else the denoiser is told, and the words.
     fn asked(&self, part: &Part, words: Option<Tensor<3>>) -> (Question, UnetConditioning, Tensor<3>) {
+        let words = words.unwrap_or_else(|| Tensor::from_inner(part.words.clone()));
+        (question(&self.objective, part, &self.device), self.told(part), words)
+    }
+
+    /// What the denoiser is told beside time and words.
+    fn told(&self, part: &Part) -> UnetConditioning {
         let mut told = self.told.clone();
         told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, part.shape[0]));
-        let words = words.unwrap_or_else(|| Tensor::from_inner(part.words.clone()));
-        (question(&self.objective, part, &self.device), told, words)
+        told
     }
 
     /// How far off an answer is.
     fn judged(&self, answer: Tensor<4>, q: Question, judge: Option<&Judge>, part: &Part) -> Result<Tensor<1>> {
         let n = part.shape[0];
         if let Some((reference, beta)) = &self.reference {
-            let mut plain = self.told.clone();
-            plain.class_labels = plain.class_labels.map(|labels| labels.narrow(0, 0, n).inner());
+            let mut plain = self.told(part);
+            plain.class_labels = plain.class_labels.map(Tensor::inner);
             let base = errors(reference, &self.objective, part, &part.words, &plain)?;
             return Ok(self.preferred(answer - q.target, part, &base, *beta));
         }
