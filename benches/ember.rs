@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench ember -- [--model FOLDER] [--rounds N] [--threads N] [--python PYTHON]`. The rounds of both programs
 //! take turns, so that a noisy machine is as noisy for one as for the other. Without a Python that has torch, diffusers and
-//! transformers, only Kiln's own times are printed. At the end stands the peak of resident memory, where the system tells it, PyTorch's
-//! from a process with one memory layout only.
+//! transformers, only Kiln's own times are printed. Then come the peak of resident memory, where the system tells it, PyTorch's from a
+//! process with one memory layout only, and how both become faster from one thread to as many as were asked for.
 
 mod peer;
 
@@ -14,6 +14,8 @@ use kiln::recipe::Recipe;
 use peer::speed::peak;
 use peer::{Torch, argument, median, peak_memory};
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 #[global_allocator]
@@ -24,6 +26,9 @@ fn main() -> kiln::Result<()> {
     let model = locate_model(&argument("--model").unwrap_or_else(|| "ember".into()))?;
     let rounds: usize = argument("--rounds").and_then(|v| v.parse().ok()).unwrap_or(7);
     let (threads, cores) = peer::threads()?;
+    if std::env::args().any(|argument| argument == "--alone") {
+        return alone(&model, rounds);
+    }
 
     let began = Instant::now();
     let pipeline = Pipeline::load(&model, &mut |_| {})?;
@@ -103,5 +108,53 @@ fn main() -> kiln::Result<()> {
         });
         println!("peak memory {side}x{side}   {}, PyTorch {}", megabytes(ours), megabytes(theirs));
     }
+    scaling(&model, &python, threads, rounds, &format!("channels_last {} {native}", defaults.steps));
     Ok(())
+}
+
+/// Prints the seconds a picture of this process and nothing else.
+fn alone(model: &Path, rounds: usize) -> kiln::Result<()> {
+    let pipeline = Pipeline::load(model, &mut |_| {})?;
+    let mut times = Vec::new();
+    for seed in 0..=rounds as u64 {
+        let began = Instant::now();
+        pipeline.generate(&Recipe { seed, ..pipeline.info().defaults.clone() }, &mut |_| ControlFlow::Continue(()))?;
+        times.push(began.elapsed().as_secs_f64());
+    }
+    // The first warms caches.
+    times.remove(0);
+    println!("{}", median(times));
+    Ok(())
+}
+
+/// Seconds a picture of processes with 1, 2, 4, … threads. Threads are started once in a process, so each count has its own.
+fn scaling(model: &Path, python: &str, threads: usize, rounds: usize, question: &str) {
+    let model = model.display().to_string();
+    let mut counts: Vec<usize> = (0..).map(|i| 1 << i).take_while(|n| *n < threads).collect();
+    counts.push(threads);
+    let mut first: Option<[f64; 2]> = None;
+    for count in counts {
+        let (count, rounds) = (count.to_string(), rounds.to_string());
+        let ours = std::env::current_exe().ok().and_then(|program| {
+            let arguments = ["--alone", "--model", &model, "--threads", &count, "--rounds", &rounds];
+            let said = Command::new(program).args(arguments).output().ok()?.stdout;
+            String::from_utf8_lossy(&said).lines().last()?.trim().parse::<f64>().ok()
+        });
+        let theirs =
+            Torch::start(python, "ember_torch.py", &[&model, &count, "channels_last"]).map(|(mut torch, _)| {
+                let mut asked = || torch.seconds(question).first().copied().unwrap_or(f64::NAN);
+                asked();
+                median((0..3).map(|_| asked()).collect())
+            });
+        let now = [ours.unwrap_or(f64::NAN), theirs.unwrap_or(f64::NAN)];
+        let base = *first.get_or_insert(now);
+        println!(
+            "{count} thread{} {:.3} s (x {:.2}), PyTorch {:.3} s (x {:.2})",
+            if count == "1" { " " } else { "s" },
+            now[0],
+            base[0] / now[0],
+            now[1],
+            base[1] / now[1]
+        );
+    }
 }

@@ -5,9 +5,9 @@
 
 use kiln::corpus::canvas::{Canvas, Look};
 use kiln::corpus::families::{Family, paint};
-use kiln::corpus::measure::small_oklab;
 use kiln::corpus::palettes::hex;
 use kiln::corpus::rng::Rng;
+use kiln::insight::likeness::{Seen, colour_distance};
 use kiln::pipeline::{Pipeline, locate_model};
 use kiln::recipe::AdapterRef;
 use std::ops::ControlFlow;
@@ -36,32 +36,6 @@ fn painted(family: Family, seed: u64, side: usize) -> Vec<u8> {
 fn family(name: Option<&String>) -> Family {
     let name = name.map_or("stained_glass", String::as_str);
     Family::ALL.into_iter().find(|f| f.name() == name).expect("the name of a family, such as stained_glass")
-}
-
-/// Directions of the sliced distance.
-const SLICES: usize = 24;
-
-/// The colours of pictures, all together, in Oklab.
-fn colours(pictures: &[Vec<u8>], side: usize) -> Vec<[f32; 3]> {
-    pictures.iter().flat_map(|rgb| small_oklab(rgb, side, side)).collect()
-}
-
-/// How far the colours of two sets are from each other: the sliced Wasserstein distance (Bonneel et al. 2015) in Oklab.
-fn distance(a: &[[f32; 3]], b: &[[f32; 3]]) -> f32 {
-    let mut rng = Rng::new(1);
-    let slice = |set: &[[f32; 3]], axis: [f32; 3]| {
-        let mut along: Vec<f32> = set.iter().map(|p| (0..3).map(|k| p[k] * axis[k]).sum()).collect();
-        along.sort_by(f32::total_cmp);
-        (0..512).map(|q| along[(2 * q + 1) * along.len() / 1024]).collect::<Vec<f32>>()
-    };
-    let mut sum = 0.0;
-    for _ in 0..SLICES {
-        let axis = [rng.normal(), rng.normal(), rng.normal()];
-        let length = axis.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-6);
-        let axis = axis.map(|v| v / length);
-        sum += slice(a, axis).iter().zip(slice(b, axis)).map(|(x, y)| (x - y).abs()).sum::<f32>() / 512.0;
-    }
-    sum / SLICES as f32
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -101,8 +75,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             let paint =
                 |from: u64| -> Vec<Vec<u8>> { (from..from + 20).map(|seed| painted(family, seed, side)).collect() };
-            let set = colours(&paint(0), side);
-            let off = |pictures: &[Vec<u8>]| distance(&colours(pictures, side), &set);
+            let seen = |pictures: &[Vec<u8>]| -> Vec<Seen> {
+                pictures.iter().map(|rgb| Seen::of(side as u32, side as u32, rgb)).collect()
+            };
+            let set = seen(&paint(0));
+            let off = |pictures: &[Vec<u8>]| colour_distance(&seen(pictures), &set);
             let (base, tuned, other) = (off(&base), off(&tuned), off(&paint(100)));
             println!(
                 "distance of {DRAWN} new pictures' colours from the set's: {base:.4} without, {tuned:.4} with the adapter \

@@ -65,6 +65,9 @@ fn a_folder_becomes_an_adapter_that_draws() {
     assert!(of(&first, "base")["held_out_loss"].as_f64().unwrap() > 0.0);
     assert_eq!(of(&first, "done")["steps"], 4);
     assert!(of(&first, "done")["evidence"]["is_gain"].is_boolean());
+    let drawn = &of(&first, "done")["drawn"];
+    assert!(drawn["pictures"] == 8 && drawn["variety"][1].as_f64().unwrap() > 0.0, "{drawn}");
+    assert_eq!(drawn["colours"], serde_json::Value::Null, "one picture held out has no look in common with others");
 
     let second = teach(&["--steps", "6", "--resume"]);
     assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));

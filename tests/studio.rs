@@ -86,6 +86,12 @@ fn until(harness: &mut Harness<'_, App>, what: &str, condition: impl Fn(&Harness
     }
 }
 
+/// Waits for the end of a lesson, which draws sixteen pictures after its last step.
+fn until_taught(window: &mut Harness<'_, App>) {
+    until(window, "the last step", |h| has(h, "Drawing picture "));
+    until(window, "the end", |h| has(h, "Teach another"));
+}
+
 fn names(harness: &Harness<'_, App>) -> Vec<String> {
     // Plain text is heard as a value.
     let heard = |n: Node<'_>| n.accesskit_node().label().or_else(|| n.accesskit_node().value());
@@ -541,7 +547,7 @@ fn teach_from_a_folder_see_the_proof_and_draw_with_the_adapter() {
     set(&mut window, egui::accesskit::Role::SpinButton, "Batch", 2.0);
     press(&mut window, "Begin to teach");
     until(&mut window, "the pictures before", |h| has(h, "Before: ") && has(h, "Show the lesson"));
-    until(&mut window, "the end", |h| has(h, "Teach another"));
+    until_taught(&mut window);
     assert_eq!(std::fs::read_to_string(images.join("00.txt")).expect("caption"), "calm waves");
     assert!(has(&window, "Loss curves: held-out loss") && has(&window, "After: calm waves"), "{:?}", names(&window));
     // Four steps prove nothing, and what is not proven stays off.
@@ -641,7 +647,7 @@ fn a_new_word_is_taught_and_heard_in_a_prompt() {
     until(&mut window, "no reason", |h| !has(h, "“zebra”"));
     press(&mut window, "Begin to teach");
     until(&mut window, "the pictures before", |h| has(h, "Before: "));
-    until(&mut window, "the end", |h| has(h, "Teach another"));
+    until_taught(&mut window);
     assert!(has(&window, "After: <brine>"), "{:?}", names(&window));
     press(&mut window, "Put it into the prompt");
     until(&mut window, "what is heard", |h| has(h, "<brine> is a word that was learnt.") && !has(h, "“brine” is"));
@@ -672,7 +678,7 @@ fn good_settings_are_looked_for_and_shown() {
     press(&mut window, "find good ones first");
     press(&mut window, "Begin to teach");
     until(&mut window, "trials", |h| has(h, "Settings that were tried"));
-    until(&mut window, "the end", |h| has(h, "Teach another"));
+    until_taught(&mut window);
     assert!(has(&window, "Weight decay") && has(&window, "Settings that were tried"));
 }
 
@@ -700,7 +706,7 @@ fn ratings_teach_and_are_forgotten_with_what_they_taught() {
     set(&mut window, egui::accesskit::Role::SpinButton, "Batch", 2.0);
     press(&mut window, "Begin to teach");
     until(&mut window, "the pictures before", |h| has(h, "Before: waves"));
-    until(&mut window, "the end", |h| has(h, "Teach another"));
+    until_taught(&mut window);
     assert!(
         names(&window).iter().any(|n| n.starts_with("Learnt from ") && n.contains(" choice")),
         "{:?}",

@@ -278,6 +278,11 @@ fn tell(event: &Event, output: &Output) -> Result<()> {
             output.progress("Asking about what was kept apart, before and after");
             output.event(&json!({"event": "proving"}))
         }
+        Event::Drawing { done, of, seconds_left } => {
+            let left = if *done > 0 { format!(", {} left", duration((*seconds_left).into())) } else { String::new() };
+            output.progress(&format!("Drawing picture {} of {of} to compare{left}", done + 1));
+            output.event(&json!({"event": "drawing", "done": done, "of": of, "seconds_left": seconds_left}))
+        }
         Event::Base { held_out } => output.event(&json!({"event": "base", "held_out_loss": held_out})),
         Event::Step { step, of, loss, seconds_left } => {
             let left = duration((*seconds_left).into());
@@ -303,7 +308,8 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
     let evidence = card.evidence.as_ref();
     let event = json!({
         "event": "done", "path": options.out, "steps": outcome.steps, "kept_step": card.step, "stopped": outcome.stopped,
-        "early": outcome.early, "seconds": outcome.seconds, "evidence": evidence,
+        "early": outcome.early, "seconds": outcome.seconds, "evidence": evidence, "drawn": card.drawn,
+        "is_gain": card.is_gain(),
     });
     output.close_line();
     output.result(&event, || {
@@ -322,12 +328,20 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
             Taught::Word { name, .. } => format!("word {name}"),
             Taught::Full => "checkpoint".to_string(),
         };
+        let drawn = card.drawn.map(|drawn| format!(" {}", drawn.sentence()));
+        let warning = if card.collapsed() {
+            " It draws much the same picture whatever the seed, so it is no gain: fewer steps, a higher --beta or a lower strength \
+             keep more of the variety."
+        } else {
+            ""
+        };
         format!(
-            "{how}{} steps in {}; the {what} of step {} is in {}. {proof}",
+            "{how}{} steps in {}; the {what} of step {} is in {}. {proof}{}{warning}",
             outcome.steps,
             duration(outcome.seconds.into()),
             card.step,
-            options.out.display()
+            options.out.display(),
+            drawn.unwrap_or_default()
         )
     })
 }

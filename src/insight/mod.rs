@@ -6,4 +6,5 @@ pub mod classifier;
 pub mod evaluate;
 pub mod features;
 pub mod inspect;
+pub mod likeness;
 pub mod statistics;

@@ -155,6 +155,7 @@ impl App {
         let what = word.map(|word| format!("The word {}, t", word.text)).unwrap_or("T".into());
         let mut said = format!("{what}aught to {base} from {}. ", widgets::count(card.learnt, "picture"));
         said += &match &card.evidence {
+            Some(_) if card.collapsed() => "It draws the same over and over.".into(),
             Some(e) if e.is_gain => format!("Held-out loss fell by {:.0} %.", e.gain * 100.0),
             Some(e) if !e.apart => "Learnt, without proof.".into(),
             Some(_) => "No evidence of a gain.".into(),
@@ -301,7 +302,7 @@ fn new_name() -> egui::Id {
 
 /// What a card says, for a tooltip.
 fn training_ui(ui: &mut Ui, card: &Card) {
-    let (title, said, _) = verdict(card.evidence.as_ref(), card.held_out);
+    let (title, said, _) = verdict(card);
     ui.label(RichText::new(title).font(theme::strong(13.0)));
     ui.label(said);
 }
@@ -311,7 +312,7 @@ fn facts_ui(ui: &mut Ui, adapter: &Shelved) {
     let mut facts: Vec<(&str, String)> = Vec::new();
     if let Some(card) = &adapter.card {
         let settings = &card.settings;
-        facts.push(("Evidence", verdict(card.evidence.as_ref(), card.held_out).1));
+        facts.push(("Evidence", verdict(card).1));
         facts.push(("Pictures", format!("{} learnt from, {} held out", card.learnt, card.held_out)));
         let captions: Vec<String> = card.captions.iter().take(4).map(|(words, n)| format!("{words} ({n})")).collect();
         facts.push(("Captions", captions.join("; ")));

@@ -5,9 +5,9 @@ use super::taste::{card, text};
 use super::teach::pictures;
 use super::textures::upload;
 use super::{App, icons, theme, widgets};
+use crate::tuning::finetune::Taught;
 use crate::tuning::finetune::card::{Card, Point, source};
 use crate::tuning::finetune::search::Trial;
-use crate::tuning::finetune::{Evidence, Taught};
 use crate::tuning::lesson::Lesson;
 use crate::worker::{JobId, News, Request};
 use egui::{
@@ -33,6 +33,8 @@ pub enum Phase {
     Searching(usize),
     /// It learns.
     Teaching,
+    /// Pictures are drawn to compare: done, in all.
+    Drawing(usize, usize),
     /// It was asked to stop.
     Stopping,
     /// It can be gone on with.
@@ -122,7 +124,7 @@ impl Now {
 
     /// Whether the held-out pictures prove a gain.
     pub fn is_gain(&self) -> bool {
-        self.card.as_ref().and_then(|card| card.evidence).is_some_and(|evidence| evidence.is_gain)
+        self.card.as_ref().is_some_and(Card::is_gain)
     }
 
     /// The worker told of it.
@@ -162,6 +164,10 @@ impl Now {
                     *place = Some(Look { texture, step });
                 }
             }
+            News::Drawing(done, of, seconds_left) => {
+                self.phase = going(self.phase, Phase::Drawing(done, of));
+                self.seconds_left = (done > 0).then_some(seconds_left);
+            }
             News::Stopped(step) => (self.step, self.phase) = (step, Phase::Paused),
             News::Finished { card, early } => {
                 (self.points, self.best) = (card.curve.clone(), card.evidence.map(|_| card.step));
@@ -194,6 +200,10 @@ impl Now {
                 let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0))));
                 format!("step {} of {steps}{}", self.step, left.unwrap_or_default())
             }
+            Phase::Drawing(done, of) => {
+                let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0))));
+                format!("drawing picture {} of {of} to compare{}", (done + 1).min(of), left.unwrap_or_default())
+            }
             Phase::Stopping => "stopping".into(),
             Phase::Paused => format!("paused at step {} of {steps}", self.step),
             Phase::Finished => "finished".into(),
@@ -209,22 +219,35 @@ impl Now {
             Phase::Preparing(done, of) => 0.03 * done as f32 / of.max(1) as f32,
             Phase::Before | Phase::Searching(_) => 0.03,
             Phase::Finished => 1.0,
-            _ => 0.03 + 0.97 * self.step as f32 / self.lesson.settings.steps.max(1) as f32,
+            Phase::Drawing(done, of) => 0.95 + 0.05 * done as f32 / of.max(1) as f32,
+            _ => 0.03 + 0.92 * self.step as f32 / self.lesson.settings.steps.max(1) as f32,
         }
     }
 }
 
-/// What held-out pictures prove, in plain words: a title, what it means, and whether it is a gain.
-pub(super) fn verdict(evidence: Option<&Evidence>, held_out: usize) -> (&'static str, String, bool) {
-    let Some(evidence) = evidence else {
+/// What held-out pictures prove and drawn ones show, in plain words: a title, what it means, and whether it is a gain.
+pub(super) fn verdict(card: &Card) -> (&'static str, String, bool) {
+    let (mut title, mut said) = proof(card);
+    if let Some(drawn) = card.drawn {
+        said += &format!("\n{}", drawn.sentence());
+    }
+    if card.collapsed() {
+        title = "It draws the same over and over";
+        said += " That is too little for a taste: a lower strength brings variety back, and so may more ratings.";
+    }
+    (title, said, card.is_gain())
+}
+
+fn proof(card: &Card) -> (&'static str, String) {
+    let Some(evidence) = card.evidence.as_ref() else {
         let why = "No pictures were held out, so nothing can prove that it helped. Compare the pictures below, and switch it \
                    on if you like what you see.";
-        return ("Learnt, without proof", why.into(), false);
+        return ("Learnt, without proof", why.into());
     };
     let percent = |v: f32| format!("{:.0}\u{a0}%", v * 100.0);
     let (low, high) = (percent(evidence.interval.0), percent(evidence.interval.1));
     // An older Kiln's evidence does not say how many it was about.
-    let asked = if evidence.asked > 0 { evidence.asked } else { held_out };
+    let asked = if evidence.asked > 0 { evidence.asked } else { card.held_out };
     let (learnt, subject, more) = match evidence.agrees {
         Some((right, all)) => {
             let agrees = format!("Of {} that it never saw, it agrees with {right}.", widgets::count(all, "choice"));
@@ -247,7 +270,7 @@ pub(super) fn verdict(evidence: Option<&Evidence>, held_out: usize) -> (&'static
         false if chance => "No evidence of a gain",
         false => "Learnt, without proof",
     };
-    (title, said, evidence.is_gain)
+    (title, said)
 }
 
 impl App {
@@ -264,7 +287,7 @@ impl App {
         let (mut write, mut load) = (false, false);
         card(ui, heading(now), |ui| {
             if let Some(card) = &now.card {
-                let (_, said, gain) = verdict(card.evidence.as_ref(), card.held_out);
+                let (_, said, gain) = verdict(card);
                 text(ui, said);
                 let state = match on {
                     _ if word.is_some() => "Write it in a prompt, and it is heard.",
@@ -396,7 +419,7 @@ fn trials(ui: &mut Ui, trials: &[Trial]) {
 
 fn heading(now: &Now) -> &'static str {
     match (now.phase, &now.card) {
-        (_, Some(card)) => verdict(card.evidence.as_ref(), card.held_out).0,
+        (_, Some(card)) => verdict(card).0,
         (Phase::Paused, _) => "Paused",
         (Phase::Failed, _) => "It did not work out",
         _ => "Teaching",
@@ -467,6 +490,26 @@ fn large(ui: &mut Ui, pair: [Option<&Look>; 2], words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tuning::finetune::{Drawn, Evidence, Preference, Settings};
+    use crate::tuning::optimizer::OptimizerKind;
+
+    fn card(evidence: Option<Evidence>, held_out: usize) -> Card {
+        Card {
+            kiln: String::new(),
+            base: "Ember".into(),
+            base_hash: String::new(),
+            data_hash: String::new(),
+            learnt: 16,
+            held_out,
+            choices: None,
+            captions: Vec::new(),
+            settings: Settings::suited_to(1_000_000, OptimizerKind::AdamW),
+            step: 100,
+            curve: Vec::new(),
+            evidence,
+            drawn: None,
+        }
+    }
 
     #[test]
     fn only_what_is_proven_is_called_a_gain() {
@@ -481,25 +524,35 @@ mod tests {
             agrees: None,
             is_gain: true,
         };
-        let (title, said, on) = verdict(Some(&gain), 5);
+        let (title, said, on) = verdict(&card(Some(gain), 5));
         assert!(
             on && title.contains("has learnt") && said.contains("5 pictures") && said.contains("fell by 17\u{a0}%"),
             "{said}"
         );
-        let (title, said, on) = verdict(Some(&Evidence { agrees: Some((7, 9)), ..gain }), 5);
+        let chosen = Evidence { agrees: Some((7, 9)), ..gain };
+        let (title, said, on) = verdict(&card(Some(chosen), 5));
         assert!(
             on && title.contains("taste") && said.contains("Of 9 choices that it never saw, it agrees with 7."),
             "{said}"
         );
         let none = Evidence { gain: -0.02, interval: (-0.1, 0.06), is_gain: false, asked: 1, ..gain };
-        let (title, said, on) = verdict(Some(&none), 1);
+        let (title, said, on) = verdict(&card(Some(none), 1));
         assert!(
             !on && title.contains("No evidence") && said.contains("rose by 2\u{a0}%") && said.contains("1 picture "),
             "{said}"
         );
-        let (title, said, on) = verdict(Some(&gain.by_what_chose()), 1);
+        let (title, said, on) = verdict(&card(Some(gain.by_what_chose()), 1));
         assert!(!on && title.contains("without proof") && said.contains("fell by 17\u{a0}%"), "{title} {said}");
         assert!(said.contains("no proof"), "{said}");
-        assert!(!verdict(None, 0).2);
+        assert!(!verdict(&card(None, 0)).2);
+        // Taste that draws one picture over and over is no gain; pictures that are all alike may teach just that.
+        let drawn = Some(Drawn { pictures: 8, colours: None, look: None, variety: (4.0, 1.0) });
+        let pictures = Card { drawn, ..card(Some(gain), 5) };
+        let (_, said, on) = verdict(&pictures);
+        assert!(on && said.contains("vary 25 % as much"), "{said}");
+        let preference = Some(Preference::Reward);
+        let settings = Settings { preference, ..pictures.settings.clone() };
+        let (title, said, on) = verdict(&Card { settings, evidence: Some(chosen), ..pictures });
+        assert!(!on && title.contains("over and over") && said.contains("lower strength"), "{title} {said}");
     }
 }

@@ -8,9 +8,10 @@ use super::keeper::Errand;
 use super::{Event, JobId};
 use crate::library::write_whole;
 use crate::pipeline::Pipeline;
-use crate::recipe::{AdapterRef, EmbeddingRef, Picture, Recipe};
+use crate::recipe::Picture;
 use crate::tuning::finetune::card::{Card, Point};
 use crate::tuning::finetune::dataset::Preparing;
+use crate::tuning::finetune::drawn::shown;
 use crate::tuning::finetune::gather::{LeftOut, check_folder};
 use crate::tuning::finetune::search::Trial;
 use crate::tuning::finetune::{self, Lessons, Options, Settings, Taught};
@@ -70,6 +71,8 @@ pub enum News {
         /// The picture.
         picture: Arc<Picture>,
     },
+    /// Pictures are drawn with what was learnt and without, to compare: done, in all, seconds left.
+    Drawing(usize, usize, f32),
     /// It was stopped after so many steps, and can be gone on with.
     Stopped(u64),
     /// It is finished, and the adapter is on the shelf.
@@ -231,6 +234,7 @@ impl Compute {
                 News::Found(settings)
             }
             finetune::Event::Proving => return self.give_way(pupil, course),
+            finetune::Event::Drawing { done, of, seconds_left } => News::Drawing(done, of, seconds_left),
             finetune::Event::Base { held_out } => News::Base(held_out),
             finetune::Event::Step { step, of, loss, seconds_left } => {
                 let seconds_left = match course.first {
@@ -274,7 +278,7 @@ impl Compute {
         };
         let pipeline = taught.as_ref().unwrap_or(pipeline);
         for (index, look) in pupil.lesson.looks.iter().enumerate() {
-            let recipe = shown(&pupil.lesson, look, step.is_some());
+            let recipe = shown(look, &pupil.lesson.settings, &pupil.lesson.out, step.is_some());
             let picture = pipeline.generate(&recipe, &mut |_| match self.give_way(pupil, course) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
@@ -310,18 +314,6 @@ impl Compute {
         course.away += begun.elapsed();
         answer
     }
-}
-
-/// A look before or after: with what is taught switched on, and for a word with the one that it began as in its place before.
-fn shown(lesson: &Lesson, look: &Recipe, after: bool) -> Recipe {
-    let (mut recipe, name, hash) = (look.clone(), lesson.out.display().to_string(), String::new());
-    match (&lesson.settings.taught, after) {
-        (Taught::Adapter, true) => recipe.adapters.push(AdapterRef { name, hash, weight: 1.0 }),
-        (Taught::Word { .. }, true) => recipe.embeddings.push(EmbeddingRef { name, hash }),
-        (Taught::Word { name, initial }, false) => recipe.prompt = recipe.prompt.replace(name, initial),
-        _ => {}
-    }
-    recipe
 }
 
 /// Whether a task is a lesson.

@@ -1,5 +1,6 @@
 //! The training card: what an adapter's file says of where it came from, and whether it is a gain.
 
+use super::drawn::Drawn;
 use super::exam::mean;
 use super::settings::Settings;
 use serde::{Deserialize, Serialize};
@@ -173,9 +174,23 @@ pub struct Card {
     pub curve: Vec<Point>,
     /// What held-out pictures say, asked at the end; `None` before, and when none were held out.
     pub evidence: Option<Evidence>,
+    /// What pictures with and without it say, drawn at the end; `None` before, and where an older Kiln drew none.
+    #[serde(default)]
+    pub drawn: Option<Drawn>,
 }
 
 impl Card {
+    /// Whether a gain is proven, and taste did not pay for it by drawing one picture over and over.
+    pub fn is_gain(&self) -> bool {
+        self.evidence.is_some_and(|evidence| evidence.is_gain) && !self.collapsed()
+    }
+
+    /// Whether what was learnt from choices draws much the same picture whatever the seed. Pictures to learn from may all be alike,
+    /// and so may be what they teach.
+    pub fn collapsed(&self) -> bool {
+        self.settings.preference.is_some() && self.drawn.is_some_and(|drawn| drawn.collapsed())
+    }
+
     /// Held-out loss at the check that was kept.
     pub fn best(&self) -> Option<f32> {
         self.curve.iter().find(|point| point.step == self.step).and_then(|point| point.held_out)

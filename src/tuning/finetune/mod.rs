@@ -3,14 +3,15 @@
 //! [`gather`] lists a folder, [`survey`](mod@survey) says beforehand what is in it, [`dataset`] makes latents and captions of it
 //! and holds some pictures out, [`choices`] does the same with choices between pictures, [`student`] is what learns, `pupil` puts it
 //! into the checkpoint and into its file, [`objective`]
-//! and [`losses`] say what is made small, `exam` asks the same questions before and after, [`run`](mod@run) is the loop,
-//! [`search`] finds settings for it, [`card`] what the adapter's file says of itself.
+//! and [`losses`] say what is made small, `exam` asks the same questions before and after, [`drawn`](mod@drawn) compares
+//! pictures, [`run`](mod@run) is the loop, [`search`] finds settings for it, [`card`] what the adapter's file says of itself.
 
 pub mod buckets;
 pub mod captions;
 pub mod card;
 pub mod choices;
 pub mod dataset;
+pub mod drawn;
 mod exam;
 pub mod gather;
 pub mod losses;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use card::{Evidence, Outcome};
 pub use choices::{Choice, Choices, Chosen};
+pub use drawn::Drawn;
 pub use run::{Event, Lessons, Options, run};
 pub use settings::{LossKind, Preference, Settings, Taught};
 pub use state::{beside, path_of as state_of};

@@ -3,6 +3,7 @@
 use super::card::{Card, Evidence, Outcome, Point};
 use super::choices::{self, Choices, Pair, rewards};
 use super::dataset::{Dataset, Example, Preparing, prepare};
+use super::drawn::{Drawn, drawn};
 use super::exam::{CHECK, Exam, PROOF, mean};
 use super::gather::LeftOut;
 use super::losses::{Loss, Part};
@@ -117,6 +118,15 @@ pub enum Event {
     },
     /// What was kept apart is asked about, before and after.
     Proving,
+    /// Pictures are drawn with what was learnt and without.
+    Drawing {
+        /// Pictures done.
+        done: usize,
+        /// Pictures in all.
+        of: usize,
+        /// Seconds left at the pace so far.
+        seconds_left: f32,
+    },
 }
 
 /// Teaches a checkpoint a LoRA and writes it; `observe` hears how it goes, an error of it ends the run.
@@ -163,8 +173,9 @@ fn whole(
     let mut run = Run::begin(pipeline, options, data, observe)?;
     let mut outcome = run.go(began, observe)?;
     if !outcome.stopped {
-        match run.prove(observe) {
-            Ok(evidence) => outcome.card = run.write(evidence)?,
+        let proven = run.prove(observe).and_then(|evidence| Ok((evidence, Some(run.draw(observe)?))));
+        match proven {
+            Ok((evidence, drawn)) => outcome.card = run.write(evidence, drawn)?,
             // All steps are done: going on asks again.
             Err(error) if error.kind == ErrorKind::Cancelled => outcome.stopped = true,
             Err(error) => return Err(error),
@@ -280,7 +291,8 @@ impl<'a> Run<'a> {
         let (first, started) = (self.optimizer.steps(), Instant::now());
         let (mut reported, mut saved) = (Instant::now(), Instant::now());
         let mut recent = Vec::new();
-        let (mut early, mut stopped) = (false, false);
+        // A run that ended early and is gone on with has to be given more patience.
+        let (mut early, mut stopped) = (self.is_over(), false);
         let seconds_before = self.course.seconds;
         while self.optimizer.steps() < settings.steps && !early {
             let step = self.optimizer.steps();
@@ -341,8 +353,14 @@ impl<'a> Run<'a> {
         if stopped || self.kept.is_none() {
             self.save_state()?;
         }
-        let card = self.write(None)?;
+        let card = self.write(None, None)?;
         Ok(Outcome { card, steps: self.optimizer.steps(), stopped, early, seconds: began.elapsed().as_secs_f32() })
+    }
+
+    /// Whether so many checks brought nothing better that it is time to end.
+    fn is_over(&self) -> bool {
+        let patience = self.options.settings.patience;
+        patience > 0 && self.course.waited >= patience
     }
 
     fn save_state(&self) -> Result<()> {
@@ -405,11 +423,10 @@ impl<'a> Run<'a> {
         self.course.waited = if best { 0 } else { self.course.waited + 1 };
         if best {
             self.kept = Some(self.pupil.keep(&averaged)?);
-            self.write(None)?;
+            self.write(None, None)?;
         }
         observe(Event::Checked { point, best })?;
-        let patience = self.options.settings.patience;
-        Ok(patience > 0 && self.course.waited >= patience)
+        Ok(self.is_over())
     }
 
     /// What those that were kept apart say of the adapter as it lies in its file; where there are too few of them, what those say
@@ -438,8 +455,30 @@ impl<'a> Run<'a> {
         Ok(evidence(&base, &tuned, exam.draws))
     }
 
+    /// Draws pictures with what was learnt, as it lies in its file, and without.
+    fn draw(&self, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Drawn> {
+        let options = self.options;
+        let (mut told, began) = (None, Instant::now());
+        let mut failure = None;
+        let made = drawn(self.pipeline, &options.settings, &self.data, &options.out, &mut |done, of| {
+            // Often within a picture, once a picture with its number.
+            let event = if told.replace(done) == Some(done) {
+                Event::Between
+            } else {
+                let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
+                Event::Drawing { done, of, seconds_left: pace * (of - done) as f32 }
+            };
+            failure = observe(event).err();
+            failure.is_none() && !(options.stop)()
+        });
+        match failure {
+            Some(failure) => Err(failure),
+            None => made,
+        }
+    }
+
     /// Writes the adapter that was kept, or the present one, with its card.
-    fn write(&self, evidence: Option<Evidence>) -> Result<Card> {
+    fn write(&self, evidence: Option<Evidence>, drawn: Option<Drawn>) -> Result<Card> {
         let present = || self.pupil.keep(&self.optimizer.averaged(self.student.clone()).valid());
         let kept = self.kept.clone().map_or_else(present, Ok)?;
         let info = self.pipeline.info();
@@ -467,6 +506,7 @@ impl<'a> Run<'a> {
             step: best.map_or(last, |(step, _)| *step),
             curve: self.course.curve.clone(),
             evidence,
+            drawn,
         };
         self.pupil.write(&kept, &card)?;
         Ok(card)

@@ -84,6 +84,9 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         let outcome = quiet(&pipeline, &wanted).unwrap();
         let evidence = outcome.card.evidence.unwrap();
         assert!(evidence.gain > 0.02 && evidence.is_gain, "{name}: {evidence:?}");
+        let drawn = outcome.card.drawn.unwrap();
+        assert!(drawn.pictures == 8 && drawn.variety.0 > 0.0 && drawn.variety.1 > 0.0, "{name}: {drawn:?}");
+        assert!(drawn.colours.is_some_and(|(before, after)| before > 0.0 && after != before), "{name}: {drawn:?}");
         let weights = Weights::open(&out).unwrap();
         let card: Card = serde_json::from_str(weights.note(NOTE).unwrap()).unwrap();
         assert_eq!(card, outcome.card);
@@ -109,6 +112,24 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
         let again = mean(&exam.sit(&merged, &mut || false).unwrap());
         assert!((again - evidence.tuned).abs() < 1e-4 * evidence.tuned, "{again} {evidence:?}");
     }
+}
+
+#[test]
+fn it_ends_when_nothing_becomes_better_and_goes_on_only_with_more_patience() {
+    let (_folder, images, out) = paths();
+    fill(&images, 4);
+    let pipeline = tiny("tiny_pipeline");
+    let mut wanted = options(&images, &out, 100);
+    (wanted.settings.learning_rate, wanted.settings.patience) = (1e-9, 2);
+    // Checks are 5 steps apart: the first is the best, then two bring nothing.
+    let first = quiet(&pipeline, &wanted).unwrap();
+    assert_eq!((first.early, first.steps, first.card.step), (true, 15, 5));
+    wanted.resume = true;
+    let again = quiet(&pipeline, &wanted).unwrap();
+    assert_eq!((again.early, again.steps, again.card.step), (true, 15, 5));
+    wanted.settings.patience = 3;
+    let more = quiet(&pipeline, &wanted).unwrap();
+    assert_eq!((more.early, more.steps), (true, 20));
 }
 
 #[test]

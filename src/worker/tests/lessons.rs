@@ -86,13 +86,14 @@ fn pictures_go_before_a_lesson_and_are_what_they_are_without_one() {
     assert_eq!(during.unwrap().rgb, before[0].0.rgb, "in full precision, and by the model as it is");
     let rest = bench.until(|e| is_end(e, 2));
     assert!(matches!(rest.last(), Some(Event::JobDone { job: 2, .. })), "{:?}", rest.last());
-    let (mut after, mut card) = (0, None);
+    let (mut after, mut drawn, mut card) = (0, Vec::new(), None);
     for told in news(&rest) {
         match told {
             News::Look { step: Some(_), picture, .. } => {
                 assert_eq!(picture.recipe.adapters.len(), 1);
                 after += 1;
             }
+            News::Drawing(done, of, _) => drawn.push((*done, *of)),
             News::Finished { card: found, .. } => card = Some(found.clone()),
             _ => {}
         }
@@ -100,6 +101,8 @@ fn pictures_go_before_a_lesson_and_are_what_they_are_without_one() {
     let card = card.expect("a card");
     assert!(after >= 2 && card.learnt == 6 && card.held_out == 2, "{after} {card:?}");
     assert!(card.evidence.is_some_and(|e| e.apart && e.asked == 1), "{card:?}");
+    assert_eq!(drawn, (0..16).map(|done| (done, 16)).collect::<Vec<_>>(), "eight with what was learnt, eight without");
+    assert!(card.drawn.is_some_and(|d| d.pictures == 8 && d.colours.is_some()), "{card:?}");
     let out = bench.folder.path().join("library/adapters/waves.safetensors");
     assert!(out.is_file() && out.with_extension("png").is_file());
     assert!(!Lesson::note_of(&out).exists() && !Lesson::state_of(&out).exists(), "finished");
