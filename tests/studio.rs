@@ -75,21 +75,30 @@ fn open<'a>(library: &Path, model: &str, size: [f32; 2]) -> Harness<'a, App> {
 
 /// Draws frames until the condition holds.
 fn until(harness: &mut Harness<'_, App>, what: &str, condition: impl Fn(&Harness<'_, App>) -> bool) {
+    until_within(harness, PATIENCE, what, condition);
+}
+
+fn until_within(
+    harness: &mut Harness<'_, App>,
+    patience: Duration,
+    what: &str,
+    condition: impl Fn(&Harness<'_, App>) -> bool,
+) {
     let began = Instant::now();
     loop {
         harness.step();
         if condition(harness) {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}; the window holds {:?}", names(harness));
+        assert!(began.elapsed() < patience, "waited in vain for {what}; the window holds {:?}", names(harness));
         std::thread::sleep(Duration::from_millis(4));
     }
 }
 
-/// Waits for the end of a lesson, which draws sixteen pictures after its last step.
+/// Waits for the end of a lesson, which after its last step draws two dozen pictures, beside those of other tests.
 fn until_taught(window: &mut Harness<'_, App>) {
-    until(window, "the last step", |h| has(h, "Drawing picture "));
-    until(window, "the end", |h| has(h, "Teach another"));
+    until_within(window, 4 * PATIENCE, "the last step", |h| has(h, "Drawing picture "));
+    until_within(window, 4 * PATIENCE, "the end", |h| has(h, "Teach another"));
 }
 
 fn names(harness: &Harness<'_, App>) -> Vec<String> {
