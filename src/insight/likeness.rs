@@ -51,13 +51,20 @@ pub fn colour_distance(a: &[Seen], b: &[Seen]) -> f32 {
     sum / SLICES as f32
 }
 
+/// By which features are compared: each by its spread over these sets.
+pub fn scale(sets: &[&[Seen]]) -> Scale {
+    Scale::of(&sets.iter().flat_map(|set| set.iter().map(|seen| seen.features.clone())).collect::<Vec<_>>())
+}
+
+fn scaled(set: &[Seen], scale: &Scale) -> Vec<Vec<f32>> {
+    set.iter().map(|seen| scale.apply(&seen.features)).collect()
+}
+
 /// How far the look of two sets of pictures is from each other: the energy distance (Székely and Rizzo 2013) of their
-/// features, each scaled by its spread over `reference`. 0 for equal sets, else above; the fewer pictures, the further apart by
+/// scaled features. 0 for equal sets, else above; the fewer pictures, the further apart by
 /// chance alone, so compare only with sets of equal size.
-pub fn look_distance(a: &[Seen], b: &[Seen], reference: &[Seen]) -> f64 {
-    let scale = Scale::of(&reference.iter().map(|seen| seen.features.clone()).collect::<Vec<_>>());
-    let scaled = |set: &[Seen]| -> Vec<Vec<f32>> { set.iter().map(|seen| scale.apply(&seen.features)).collect() };
-    let (a, b) = (scaled(a), scaled(b));
+pub fn look_distance(a: &[Seen], b: &[Seen], scale: &Scale) -> f64 {
+    let (a, b) = (scaled(a, scale), scaled(b, scale));
     let mut between = 0.0;
     for x in &a {
         between += b.iter().map(|y| squared(x, y).sqrt()).sum::<f64>();
@@ -68,10 +75,9 @@ pub fn look_distance(a: &[Seen], b: &[Seen], reference: &[Seen]) -> f64 {
     (2.0 * between - within(&a) - within(&b)).max(0.0)
 }
 
-/// How much the pictures of a set differ: the mean distance of their features, each scaled by its spread over `reference`.
-pub fn variety(set: &[Seen], reference: &[Seen]) -> f64 {
-    let scale = Scale::of(&reference.iter().map(|seen| seen.features.clone()).collect::<Vec<_>>());
-    mean_distance(&set.iter().map(|seen| scale.apply(&seen.features)).collect::<Vec<_>>())
+/// How much the pictures of a set differ: the mean distance of their scaled features.
+pub fn variety(set: &[Seen], scale: &Scale) -> f64 {
+    mean_distance(&scaled(set, scale))
 }
 
 #[cfg(test)]
@@ -98,11 +104,12 @@ mod tests {
     fn a_look_is_nearest_to_its_own_kind_and_repeats_do_not_vary() {
         let of = |parts: [usize; 3]| parts.map(|p| stripes([220, 200, 40], [20, 40, 60], p));
         let (thin, thick) = (of([1, 2, 1]), of([6, 7, 6]));
-        let near = look_distance(&thin, &of([2, 1, 2]), &thick);
-        let far = look_distance(&thin, &thick, &thick);
+        let (by_thin, by_thick) = (scale(&[&thin]), scale(&[&thick]));
+        let near = look_distance(&thin, &of([2, 1, 2]), &by_thick);
+        let far = look_distance(&thin, &thick, &by_thick);
         assert!(0.0 < near && near < far, "{near} {far}");
-        assert!(look_distance(&thin, &thin, &thick) < 1e-6);
-        assert_eq!(variety(&of([3, 3, 3]), &thick), 0.0);
-        assert!(variety(&thick, &thin) > 0.0);
+        assert!(look_distance(&thin, &thin, &by_thick) < 1e-6);
+        assert_eq!(variety(&of([3, 3, 3]), &by_thick), 0.0);
+        assert!(variety(&thick, &by_thin) > 0.0);
     }
 }

@@ -190,20 +190,15 @@ impl Now {
     /// How it stands, in a few words.
     pub fn standing(&self) -> String {
         let steps = self.lesson.settings.steps;
+        let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0)))).unwrap_or_default();
         match self.phase {
             Phase::Waiting => "waiting for its turn".into(),
             Phase::Imagining(done, of) => format!("imagining picture {} of {of}", (done + 1).min(of)),
             Phase::Preparing(done, of) => format!("preparing picture {} of {of}", (done + 1).min(of)),
             Phase::Before => "looking at how it is before".into(),
             Phase::Searching(tried) => format!("looking for good settings, {tried} tried"),
-            Phase::Teaching => {
-                let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0))));
-                format!("step {} of {steps}{}", self.step, left.unwrap_or_default())
-            }
-            Phase::Drawing(done, of) => {
-                let left = self.seconds_left.map(|s| format!(", {} left", widgets::duration(s.max(0.0))));
-                format!("drawing picture {} of {of} to compare{}", (done + 1).min(of), left.unwrap_or_default())
-            }
+            Phase::Teaching => format!("step {} of {steps}{left}", self.step),
+            Phase::Drawing(done, of) => format!("drawing picture {} of {of} to compare{left}", (done + 1).min(of)),
             Phase::Stopping => "stopping".into(),
             Phase::Paused => format!("paused at step {} of {steps}", self.step),
             Phase::Finished => "finished".into(),

@@ -81,7 +81,7 @@ pub struct Preparing {
 }
 
 impl Preparing {
-    /// After `done` of `of` files, at the pace since `began`.
+    /// After `done` of `of` files or other like pieces of work, at the pace since `began`.
     pub(super) fn at(done: usize, of: usize, began: Instant) -> Self {
         let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
         Self { done, of, seconds_left: pace * (of - done) as f32 }

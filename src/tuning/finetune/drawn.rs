@@ -4,7 +4,7 @@ use super::dataset::Dataset;
 use super::gather::decode;
 use super::settings::{LARGE, Settings, Taught};
 use crate::Result;
-use crate::insight::likeness::{Seen, colour_distance, look_distance, variety};
+use crate::insight::likeness::{Seen, colour_distance, look_distance, scale, variety};
 use crate::pipeline::Pipeline;
 use crate::recipe::{AdapterRef, EmbeddingRef, Recipe};
 use serde::{Deserialize, Serialize};
@@ -127,10 +127,10 @@ pub(super) fn drawn(
             .collect(),
     };
     let known = reference.len() >= FEWEST;
-    let all: Vec<Seen> = before.iter().chain(&after).chain(&reference).cloned().collect();
+    let scale = scale(&[&before, &after, &reference]);
     let colours = |set: &[Seen]| colour_distance(set, &reference);
-    let look = |set: &[Seen]| look_distance(set, &reference, &all) as f32;
-    let varied = |set: &[Seen]| variety(set, &all) as f32;
+    let look = |set: &[Seen]| look_distance(set, &reference, &scale) as f32;
+    let varied = |set: &[Seen]| variety(set, &scale) as f32;
     Ok(Drawn {
         pictures: count,
         colours: known.then(|| (colours(&before), colours(&after))),

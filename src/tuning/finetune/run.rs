@@ -139,19 +139,14 @@ pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event
     pipeline.check_teachable()?;
     check_out(&options.out, &options.settings, options.resume)?;
     let began = Instant::now();
-    let mut failure = None;
-    let mut watch = |p| {
-        failure = observe(Event::Preparing(p)).err();
-        failure.is_none() && !(options.stop)()
-    };
-    let prepared = match &options.lessons {
-        Lessons::Pictures(folder) => prepare(folder, pipeline, &options.settings, options.write_captions, &mut watch),
-        Lessons::Choices(choices) => choices::prepare(choices, pipeline, &options.settings, &mut watch),
-    };
-    let data = match failure {
-        Some(failure) => return Err(failure),
-        None => prepared?,
-    };
+    let settings = &options.settings;
+    let data = watched(options, observe, |tell| {
+        let mut watch = |p| tell(Event::Preparing(p));
+        match &options.lessons {
+            Lessons::Pictures(folder) => prepare(folder, pipeline, settings, options.write_captions, &mut watch),
+            Lessons::Choices(choices) => choices::prepare(choices, pipeline, settings, &mut watch),
+        }
+    })?;
     let data = Arc::new(data);
     if !options.search {
         return whole(pipeline, options, data, began, observe);
@@ -196,6 +191,23 @@ fn exam(
     match settings.preference {
         Some(preference) => Exam::of_choices(examples, pairs, preference.beta(), pipeline, seed, draws),
         None => Ok(Exam::new(examples, pipeline, seed, draws)?.heard_anew(settings.word().is_some())),
+    }
+}
+
+/// Does work that tells of itself and hears false when it is to stop: a listener's error is the result then.
+fn watched<T>(
+    options: &Options,
+    observe: &mut dyn FnMut(Event) -> Result<()>,
+    work: impl FnOnce(&mut dyn FnMut(Event) -> bool) -> Result<T>,
+) -> Result<T> {
+    let mut failure = None;
+    let made = work(&mut |event| {
+        failure = observe(event).err();
+        failure.is_none() && !(options.stop)()
+    });
+    match failure {
+        Some(failure) => Err(failure),
+        None => made,
     }
 }
 
@@ -459,22 +471,16 @@ impl<'a> Run<'a> {
     fn draw(&self, observe: &mut dyn FnMut(Event) -> Result<()>) -> Result<Drawn> {
         let options = self.options;
         let (mut told, began) = (None, Instant::now());
-        let mut failure = None;
-        let made = drawn(self.pipeline, &options.settings, &self.data, &options.out, &mut |done, of| {
-            // Often within a picture, once a picture with its number.
-            let event = if told.replace(done) == Some(done) {
-                Event::Between
-            } else {
-                let pace = began.elapsed().as_secs_f32() / done.max(1) as f32;
-                Event::Drawing { done, of, seconds_left: pace * (of - done) as f32 }
-            };
-            failure = observe(event).err();
-            failure.is_none() && !(options.stop)()
-        });
-        match failure {
-            Some(failure) => Err(failure),
-            None => made,
-        }
+        watched(options, observe, |tell| {
+            drawn(self.pipeline, &options.settings, &self.data, &options.out, &mut |done, of| {
+                // Often within a picture, once a picture with its number.
+                if told.replace(done) == Some(done) {
+                    return tell(Event::Between);
+                }
+                let Preparing { seconds_left, .. } = Preparing::at(done, of, began);
+                tell(Event::Drawing { done, of, seconds_left })
+            })
+        })
     }
 
     /// Writes the adapter that was kept, or the present one, with its card.
