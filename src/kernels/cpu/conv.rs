@@ -33,6 +33,9 @@ const WHOLE: usize = 6 << 20;
 /// Elements of one tile: fits the second-level cache together with its result.
 const TILE: usize = 96 << 10;
 
+/// Fewest channels whose products gain by 16 bits.
+const FEWEST_IN_HALF: usize = 24;
+
 impl ConvShape {
     /// Output height and width.
     pub fn out(&self) -> (usize, usize) {
@@ -49,17 +52,10 @@ impl ConvShape {
     fn pointwise(&self) -> bool {
         self.kh == 1 && self.kw == 1 && self.stride == 1 && self.padding == (0, 0)
     }
-    /// Whether the products round their factors to 16 bits: in training, on a processor that gains by it.
+    /// Whether the products round their factors to 16 bits: in training, on a processor that gains by it, where laying them out does
+    /// not cost more.
     fn half(&self) -> bool {
-        self.k().is_multiple_of(2) && self.cin >= 8 && self.cout >= 8 && half::wanted()
-    }
-    /// Whether sums are made without a detour.
-    fn direct(&self) -> bool {
-        !self.half() && direct::wins(self)
-    }
-    /// Whether Winograd's way is taken.
-    fn winograd(&self) -> bool {
-        !self.half() && winograd::wins(self)
+        self.k().is_multiple_of(2) && self.cin.min(self.cout) >= FEWEST_IN_HALF && half::wanted()
     }
     /// Output pixels in one tile.
     fn tile_rows(&self) -> usize {
@@ -108,11 +104,12 @@ fn im2col_whole(x: &[f32], s: &ConvShape) -> Buffer<f32> {
 
 /// `x`: `[n, h, w, cin]`, `weight`: `[kh, kw, cin, cout]`, `bias`: `[cout]`. Returns `[n, ho, wo, cout]`.
 pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
-    if s.direct() {
-        return direct::forward(x, weight, bias, s);
-    }
-    if s.winograd() {
+    // Elsewhere than in training, transformed weights are kept: see `kept`.
+    if half::allowed() && winograd::wins(s) {
         return winograd::forward(x, weight, bias, s);
+    }
+    if direct::wins(s) {
+        return direct::forward(x, weight, bias, s);
     }
     let w = Mat::new(weight, s.k(), s.cout);
     if !s.half() {
@@ -154,7 +151,7 @@ pub fn backward(
     s: &ConvShape,
     (want_x, want_weight): (bool, bool),
 ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
-    if s.winograd() {
+    if winograd::wins_back(s) {
         return winograd::backward(x, weight, dy, s, (want_x, want_weight));
     }
     (want_x.then(|| backward_x(dy, weight, s)), want_weight.then(|| backward_weight(x, dy, s)))

@@ -5,7 +5,7 @@ use super::conv::ConvShape;
 use super::fresh;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Most input or output channels: above, Winograd's way has enough to gain.
+/// Most input or output channels: above, the other ways gain more.
 const MOST_CHANNELS: usize = 64;
 /// The same in steps of two, where the other way is im2col: a group's weight has to stay in the second-level cache.
 const MOST_IN_STEPS: usize = 128;
@@ -37,8 +37,8 @@ pub fn forward(x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -
 /// [`forward`] by given vector instructions.
 fn forward_on(arch: Arch, x: &[f32], weight: &[f32], bias: Option<&[f32]>, s: &ConvShape) -> Vec<f32> {
     let all = s.cout.div_ceil(PANEL);
-    // Three panels and eight pixels fill the 32 registers of AVX-512.
-    let panels = if arch.dispatch(Lanes) == 16 { all.div_ceil(all.div_ceil(3)) } else { 1 };
+    // As few groups as four panels allow; some pixels' sums fill the 32 registers of AVX-512 then.
+    let panels = if arch.dispatch(Lanes) == 16 { all.div_ceil(all.div_ceil(4)) } else { 1 };
     let packed = Packed::new(weight, bias, s, panels * PANEL);
     let (ho, wo) = s.out();
     let share = (s.n * ho).div_ceil(4 * rayon::current_num_threads()).clamp(1, ho);
@@ -123,7 +123,8 @@ impl Band<'_> {
         match (S::F32_LANES, self.packed.width / PANEL) {
             (16, 1) => self.run::<S, STRIDE, 16, 1>(simd),
             (16, 2) => self.run::<S, STRIDE, 8, 2>(simd),
-            (16, _) => self.run::<S, STRIDE, 8, 3>(simd),
+            (16, 3) => self.run::<S, STRIDE, 8, 3>(simd),
+            (16, _) => self.run::<S, STRIDE, 4, 4>(simd),
             (8, _) => self.run::<S, STRIDE, 6, 2>(simd),
             (4, _) => self.run::<S, STRIDE, 6, 4>(simd),
             _ => self.run::<S, STRIDE, 4, 16>(simd),

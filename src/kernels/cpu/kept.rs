@@ -1,14 +1,14 @@
 //! Transformed weights, kept as long as the model that they belong to.
 
 use super::conv::ConvShape;
-use super::direct;
 use super::winograd::{self, Points};
 use burn::backend::flex::FlexTensor;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most bytes that are kept. All of Ember takes a sixth of it; of a larger model the first convolutions of a step gain, the others
-/// are transformed anew as before.
-const MOST: usize = 128 << 20;
+/// Most bytes that are kept. All of Ember fits; of a larger model the first convolutions of a step gain, the others are transformed anew.
+const MOST: usize = 192 << 20;
+/// Most bytes of a weight that is only worth it when it is kept; two of 256 channels' take so much.
+const EACH: usize = 16 << 20;
 
 struct Entry {
     /// Holding the tensor keeps its memory, so an address never comes to mean other numbers.
@@ -18,35 +18,50 @@ struct Entry {
 
 static KEPT: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-/// The transform of a weight that does not change any more, `[3, 3, cin, cout]` and contiguous; made at the first call. None where
-/// the convolution is better done without, as many are whose transform finds no room any more.
+/// The transform of a weight that does not change any more, `[3, 3, cin, cout]` and contiguous; made at the first call, and at every
+/// one where it finds no room. None where the convolution is better done without: that follows from its sizes alone, as what a
+/// picture gets must not depend on what else was computed before.
 pub fn transformed(weight: &FlexTensor, values: &[f32], s: &ConvShape) -> Option<Arc<Points>> {
-    if direct::wins(s) || !winograd::wins_with(s) {
+    let small = winograd::wins_with(s) && winograd::bytes_kept(s) <= EACH;
+    if !small && !winograd::wins_alone(s) {
         return None;
     }
     let data = weight.data_arc();
+    // Pictures of two sizes may want it in two forms; what one of them gets must not depend on which came first.
     let same = |entry: &Entry| {
-        Arc::ptr_eq(&entry.weight.data_arc(), &data)
+        entry.points.is_for(s)
+            && Arc::ptr_eq(&entry.weight.data_arc(), &data)
             && entry.weight.layout().start_offset() == weight.layout().start_offset()
     };
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(entry) = kept.iter().find(|entry| same(entry)) {
         return Some(entry.points.clone());
     }
-    // Nobody else has these any more: their model was unloaded.
-    kept.retain(|entry| !entry.weight.is_unique());
+    forget_unloaded(&mut kept);
     let held: usize = kept.iter().map(|entry| entry.points.bytes()).sum();
     drop(kept);
-    let room = held + Points::bytes_of(s.cin, s.cout) <= MOST;
-    if !room && !winograd::wins_alone(s) {
-        return None;
-    }
+    let room = held + winograd::bytes_kept(s) <= MOST;
     let points = Arc::new(winograd::transformed(values, s));
     if room {
         let entry = Entry { weight: weight.clone(), points: points.clone() };
         KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
     Some(points)
+}
+
+/// Lets go of weights that nobody else has any more: their model was unloaded.
+fn forget_unloaded(kept: &mut Vec<Entry>) {
+    let used: Vec<bool> = kept
+        .iter()
+        .map(|entry| {
+            let data = entry.weight.data_arc();
+            let ours = kept.iter().filter(|other| Arc::ptr_eq(&other.weight.data_arc(), &data)).count();
+            // One more is `data` itself.
+            Arc::strong_count(&data) > ours + 1
+        })
+        .collect();
+    let mut used = used.into_iter();
+    kept.retain(|_| used.next().unwrap_or(true));
 }
 
 #[cfg(test)]
@@ -67,13 +82,24 @@ mod tests {
         drop((a, b));
         let c = weight(3.0);
         get(&c);
+        // Pictures of another size want it in another form, whichever came first.
+        let of_size = |side: usize| {
+            let made = transformed(&c, &values(&c), &ConvShape { h: side, w: side, ..s }).unwrap();
+            (made.bytes(), Arc::as_ptr(&made))
+        };
+        let (large, small) = (of_size(32), of_size(8));
+        assert!(small.0 < large.0 && of_size(32) == large && of_size(8) == small);
         // The first two left when the third came; nobody else in this process uses weights of this size.
         assert_eq!(Arc::strong_count(&first), 1);
+        let third = get(&c);
+        drop(c);
+        get(&weight(4.0));
+        assert_eq!(Arc::strong_count(&third), 1, "in two forms, and gone all the same");
     }
 
     #[test]
     fn small_work_is_left_to_the_plain_way() {
-        let s = ConvShape { n: 1, h: 8, w: 8, cin: 64, kh: 3, kw: 3, cout: 64, stride: 1, padding: (1, 1) };
+        let s = ConvShape { n: 1, h: 2, w: 3, cin: 64, kh: 3, kw: 3, cout: 64, stride: 1, padding: (1, 1) };
         let weight = FlexTensor::from_data(TensorData::new(vec![1.0f32; 9 * 64 * 64], [3, 3, 64, 64]));
         assert!(transformed(&weight, weight.storage::<f32>(), &s).is_none());
     }
