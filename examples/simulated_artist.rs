@@ -21,6 +21,7 @@ use kiln::worker::lessons;
 use kiln::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the artist judges while Kiln learns.
 const SEEN: [&str; 6] = ["flowing lines", "a fox", "geometric shapes", "marbled paper", "packed circles", "a castle"];
@@ -113,10 +114,12 @@ impl Studio {
             search: false,
             resume: false,
             write_captions: false,
+            taste: Some(Arc::new(Taste::of(library)?)),
             stop: || false,
         };
         let outcome = teach(&self.pipeline, &options, &mut |_| Ok(()))?;
         let proof = outcome.card.evidence.map_or("Nothing was held out.".into(), |e| e.sentence());
+        let drawn = outcome.card.drawn.map_or(String::new(), |d| d.sentence());
         let adapter = AdapterRef { name: out.display().to_string(), hash: String::new(), weight: 1.0 };
         let mut held = Held::default();
         for (nth, prompt) in HELD_OUT.iter().cycle().take(walls).enumerate() {
@@ -126,7 +129,7 @@ impl Studio {
             let make = |recipes: Vec<Recipe>| recipes.iter().map(|r| self.make(r)).collect::<Result<Vec<_>>>();
             held.count(artist, &make(with.collect())?, &make(without)?);
         }
-        Ok((held, format!("{} steps in {:.0} s. {proof}", outcome.steps, outcome.seconds)))
+        Ok((held, format!("{} steps in {:.0} s. {proof} {drawn}", outcome.steps, outcome.seconds)))
     }
 }
 

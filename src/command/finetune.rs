@@ -3,6 +3,7 @@
 use super::output::{Output, duration};
 use kiln::pipeline::Pipeline;
 use kiln::pipeline::device::DeviceChoice;
+use kiln::taste::Taste;
 use kiln::tuning::finetune::card::source;
 use kiln::tuning::finetune::gather::check_folder;
 use kiln::tuning::finetune::settings::BETA;
@@ -13,6 +14,7 @@ use kiln::worker::lessons;
 use kiln::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Files that are named on standard error; `--json` names all.
 const NAMED: usize = 10;
@@ -173,7 +175,10 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     plain.check()?;
     let rated = match &args.ratings {
         // What is held out follows from the share and the seed, whatever the checkpoint.
-        Some(library) => Some(lessons::of(&super::open_library(library, false, output)?, &plain)?),
+        Some(library) => {
+            let library = super::open_library(library, false, output)?;
+            Some((lessons::of(&library, &plain)?, Arc::new(Taste::of(&library)?)))
+        }
         None => None,
     };
     if let Some(images) = &args.images {
@@ -183,25 +188,32 @@ pub fn run(args: Args, output: &Output) -> Result<()> {
     super::stop_on_ctrl_c();
     let pipeline = Pipeline::load_on(&super::model_path(&args.model)?, &device, &mut |_| {})?;
     match (rated, args.images.clone()) {
-        (Some(mut rated), _) => {
+        (Some((mut rated, taste)), _) => {
             let drawn = Lesson::imagined_of(&args.out);
             let imagined = rated.imagine(&pipeline, args.imagined, &drawn, &mut |done, of| {
                 output.progress(&format!("Imagining picture {} of {of}", done + 1));
                 !super::cancelled()
             });
             let choices = std::mem::take(&mut rated.choices);
-            let taught = imagined.and_then(|()| lesson(&args, &pipeline, Lessons::Choices(choices), output));
+            let taught =
+                imagined.and_then(|()| lesson(&args, &pipeline, Lessons::Choices(choices), Some(taste), output));
             // Only a way to the adapter.
             Lesson::forget_imagined(&args.out);
             taught
         }
-        (None, Some(images)) => lesson(&args, &pipeline, Lessons::Pictures(images), output),
+        (None, Some(images)) => lesson(&args, &pipeline, Lessons::Pictures(images), None, output),
         (None, None) => Err(Error::usage("Say what to learn from: --images DIR or --ratings LIBRARY.")),
     }
 }
 
 /// Teaches, and says what came of it.
-fn lesson(args: &Args, pipeline: &Pipeline, lessons: Lessons, output: &Output) -> Result<()> {
+fn lesson(
+    args: &Args,
+    pipeline: &Pipeline,
+    lessons: Lessons,
+    taste: Option<Arc<Taste>>,
+    output: &Output,
+) -> Result<()> {
     let options = Options {
         lessons,
         out: args.out.clone(),
@@ -209,6 +221,7 @@ fn lesson(args: &Args, pipeline: &Pipeline, lessons: Lessons, output: &Output) -
         search: args.search,
         resume: args.resume,
         write_captions: args.write_captions,
+        taste,
         stop: super::cancelled,
     };
     let outcome = teach(pipeline, &options, &mut |event| tell(&event, output))?;
@@ -332,6 +345,8 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
         let warning = if card.collapsed() {
             " It draws much the same picture whatever the seed, so it is no gain: fewer steps, a higher --beta or a lower strength \
              keep more of the variety."
+        } else if card.disliked() {
+            " You would rather have the pictures as they were, so it is no gain."
         } else {
             ""
         };

@@ -229,6 +229,9 @@ pub(super) fn verdict(card: &Card) -> (&'static str, String, bool) {
     if card.collapsed() {
         title = "It draws the same over and over";
         said += " That is too little for a taste: a lower strength brings variety back, and so may more ratings.";
+    } else if card.disliked() {
+        title = "You would like its pictures less";
+        said += " So it stays off; compare the pictures below, and more ratings may help.";
     }
     (title, said, card.is_gain())
 }
@@ -485,7 +488,7 @@ fn large(ui: &mut Ui, pair: [Option<&Look>; 2], words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tuning::finetune::{Drawn, Evidence, Preference, Settings};
+    use crate::tuning::finetune::{Drawn, Evidence, Liked, Preference, Settings};
     use crate::tuning::optimizer::OptimizerKind;
 
     fn card(evidence: Option<Evidence>, held_out: usize) -> Card {
@@ -541,10 +544,13 @@ mod tests {
         assert!(said.contains("no proof"), "{said}");
         assert!(!verdict(&card(None, 0)).2);
         // Taste that draws one picture over and over is no gain; pictures that are all alike may teach just that.
-        let drawn = Some(Drawn { pictures: 8, colours: None, look: None, variety: (4.0, 1.0) });
+        let drawn = Some(Drawn { pictures: 8, colours: None, look: None, variety: (4.0, 1.0), liked: None });
         let pictures = Card { drawn, ..card(Some(gain), 5) };
         let (_, said, on) = verdict(&pictures);
         assert!(on && said.contains("vary 25 % as much"), "{said}");
+        let less = drawn.map(|drawn| Drawn { liked: Some(Liked { chance: 0.4, foretells: Some(0.7) }), ..drawn });
+        let (title, said, on) = verdict(&Card { drawn: less, ..pictures.clone() });
+        assert!(!on && title.contains("like its pictures less") && said.contains("a chance of 40 %"), "{title} {said}");
         let preference = Some(Preference::Reward);
         let settings = Settings { preference, ..pictures.settings.clone() };
         let (title, said, on) = verdict(&Card { settings, evidence: Some(chosen), ..pictures });

@@ -23,7 +23,7 @@ pub use wall::{Look, Wish, draw_wall};
 use crate::Result;
 use crate::insight::cholesky::dot;
 use crate::library::Library;
-use crate::recipe::Recipe;
+use crate::recipe::{Picture, Recipe};
 use evidence::{Evidence, Pair};
 use preference::{Duel, Posterior};
 use space::Space;
@@ -67,6 +67,12 @@ impl Taste {
     /// How probable it is that the first picture would be preferred to the second.
     pub fn chance(&self, first: (&Recipe, &Measures), second: (&Recipe, &Measures)) -> f64 {
         self.posterior.chance(&self.space.difference(first, second))
+    }
+
+    /// [`Taste::chance`] of pictures that are measured for it.
+    pub fn prefers(&self, first: &Picture, second: &Picture) -> f64 {
+        let measured = [first, second].map(|p| measures(p.width, p.height, &p.rgb));
+        self.chance((&first.recipe, &measured[0]), (&second.recipe, &measured[1]))
     }
 }
 

@@ -85,12 +85,12 @@ impl Lesson {
         rated.choices = Self::read(&Self::note_of(&self.out)).and_then(|kept| kept.rated?.choices);
     }
 
-    /// Removes the note, the training state and what was imagined: it is finished, or given up.
+    /// Removes the note, the training state, the prepared pictures and what was imagined: it is finished, or given up.
     ///
     /// # Errors
     /// When a file cannot be removed.
     pub fn forget(out: &Path) -> Result<()> {
-        for path in [Self::note_of(out), Self::state_of(out)] {
+        for path in [Self::note_of(out), Self::state_of(out), super::finetune::latents_of(out)] {
             match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &path, e)),
                 _ => {}

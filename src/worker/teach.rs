@@ -158,6 +158,8 @@ impl Compute {
                 _ = Lesson::forget(&lesson.out);
             }
         })?;
+        // Without one, what is drawn at the end is only measured.
+        let taste = lesson.rated.as_ref().and_then(|_| self.learn(&pupil.token).ok());
         let options = Options {
             lessons,
             out: lesson.out.clone(),
@@ -165,6 +167,7 @@ impl Compute {
             search: lesson.search,
             resume: lesson.resume,
             write_captions: false,
+            taste,
             stop: || false,
         };
         let outcome = finetune::run(&pipeline, &options, &mut |event| self.hear(pupil, &pipeline, &mut course, event));

@@ -130,7 +130,7 @@ impl Compute {
     }
 
     /// Asks the keeper for the library's taste as it is now.
-    fn learn(&mut self, token: &Token) -> Result<Arc<Taste>> {
+    pub(super) fn learn(&mut self, token: &Token) -> Result<Arc<Taste>> {
         self.ask_keeper(token, |reply| Errand::Learn { reply })
     }
 

@@ -180,9 +180,15 @@ pub struct Card {
 }
 
 impl Card {
-    /// Whether a gain is proven, and taste did not pay for it by drawing one picture over and over.
+    /// Whether a gain is proven, taste did not pay for it by drawing one picture over and over, and the pictures that it draws are not
+    /// those that the person would like less.
     pub fn is_gain(&self) -> bool {
-        self.evidence.is_some_and(|evidence| evidence.is_gain) && !self.collapsed()
+        self.evidence.is_some_and(|evidence| evidence.is_gain) && !self.collapsed() && !self.disliked()
+    }
+
+    /// Whether the person would rather have the pictures as they were.
+    pub fn disliked(&self) -> bool {
+        self.drawn.is_some_and(|drawn| drawn.disliked())
     }
 
     /// Whether what was learnt from choices draws much the same picture whatever the seed. Pictures to learn from may all be alike,

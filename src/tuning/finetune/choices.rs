@@ -3,6 +3,7 @@
 use super::buckets::{buckets, cropped, fitting};
 use super::dataset::{Dataset, Example, Preparing, encoded, few_notice};
 use super::gather::{LeftOut, decode};
+use super::latent_cache::LatentCache;
 use super::settings::Settings;
 use crate::corpus::rng::Rng;
 use crate::pipeline::Pipeline;
@@ -10,7 +11,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Fewer choices than this are all learnt from: nothing can be held out.
@@ -124,7 +125,7 @@ impl Choices {
     }
 }
 
-/// Prepares the pictures of choices for a checkpoint. `observe` answers false to stop.
+/// Prepares the pictures of choices for a checkpoint; latents that lie beside `out` are not made again. `observe` answers false to stop.
 ///
 /// # Errors
 /// When no choice is left that can be learnt from, or it was stopped.
@@ -132,6 +133,7 @@ pub fn prepare(
     choices: &Choices,
     pipeline: &Pipeline,
     settings: &Settings,
+    out: &Path,
     observe: &mut dyn FnMut(Preparing) -> bool,
 ) -> Result<Dataset> {
     let all = || choices.learnt.iter().chain(choices.asked());
@@ -143,9 +145,11 @@ pub fn prepare(
     let mut places: BTreeMap<&Chosen, usize> = BTreeMap::new();
     // Colours are a part of taste, so copies are never coloured.
     let plain = Settings { jitter: 0.0, ..settings.clone() };
+    let mut cache = LatentCache::open(out, &info.hash, &plain);
     let began = Instant::now();
     for (done, chosen) in pictures.iter().enumerate() {
         if !observe(Preparing::at(done, pictures.len(), began)) {
+            cache.keep(&examples);
             return Err(Error::cancelled());
         }
         let picture = match decode(&chosen.path) {
@@ -160,7 +164,14 @@ pub fn prepare(
         hash.update(format!("{} {:?} {size:?}\n", picture.hash, chosen.prompt));
         let source = (chosen.path.as_path(), 1);
         places.insert(*chosen, examples.len());
-        examples.push(encoded(pipeline, &plain, source, chosen.prompt.clone(), (rgb, size), &picture.hash)?);
+        examples.push(encoded(
+            (pipeline, &mut cache),
+            &plain,
+            source,
+            chosen.prompt.clone(),
+            (rgb, size),
+            &picture.hash,
+        )?);
     }
 
     let mut shapes = 0;
@@ -183,7 +194,7 @@ pub fn prepare(
             "There is no choice to learn from: give stars, favourites or rejects to some pictures, or compare two.",
         ));
     }
-    let mut notices = Vec::new();
+    let mut notices: Vec<String> = cache.keep(&examples).into_iter().collect();
     if shapes > 0 {
         notices.push(format!("{shapes} choices are between pictures of different shapes and were left out."));
     }

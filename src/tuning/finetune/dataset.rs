@@ -4,6 +4,7 @@ use super::buckets::{buckets, cropped, fitting, jittered, mirrored};
 use super::captions::Drafter;
 use super::choices::Pair;
 use super::gather::{Duplicates, LeftOut, decode, gather};
+use super::latent_cache::LatentCache;
 use super::settings::Settings;
 use crate::corpus::rng::Rng;
 use crate::library::write_unless_taken;
@@ -88,8 +89,8 @@ impl Preparing {
     }
 }
 
-/// Prepares a folder for a checkpoint; `write_captions` puts drafted captions beside the pictures, so that they can be edited.
-/// `observe` answers false to stop.
+/// Prepares a folder for a checkpoint; latents that lie beside `out` are not made again, and `write_captions` puts drafted captions
+/// beside the pictures, so that they can be edited. `observe` answers false to stop.
 ///
 /// # Errors
 /// When the folder holds no usable picture, a caption cannot be written, or it was stopped.
@@ -97,6 +98,7 @@ pub fn prepare(
     folder: &Path,
     pipeline: &Pipeline,
     settings: &Settings,
+    out: &Path,
     write_captions: bool,
     observe: &mut dyn FnMut(Preparing) -> bool,
 ) -> Result<Dataset> {
@@ -112,9 +114,11 @@ pub fn prepare(
     let names = |caption: &str, word: &str| caption.to_lowercase().contains(&word.to_lowercase());
     let (mut duplicates, mut examples, mut hash) = (Duplicates::default(), Vec::new(), Sha256::new());
     let (mut small, mut silent, mut drafted) = (0, 0, 0);
+    let mut cache = LatentCache::open(out, &info.hash, settings);
     let began = Instant::now();
     for (done, source) in sources.iter().enumerate() {
         if !observe(Preparing::at(done, sources.len(), began)) {
+            cache.keep(&examples);
             return Err(Error::cancelled());
         }
         let picture = match decode(&source.path) {
@@ -153,7 +157,7 @@ pub fn prepare(
         silent += usize::from(caption.is_empty());
         hash.update(format!("{} {caption:?} {} {size:?}\n", picture.hash, source.repeats));
         examples.push(encoded(
-            pipeline,
+            (pipeline, &mut cache),
             settings,
             (&source.path, source.repeats),
             caption,
@@ -169,7 +173,7 @@ pub fn prepare(
             folder.display()
         )));
     }
-    let mut notices = Vec::new();
+    let mut notices: Vec<String> = cache.keep(&examples).into_iter().collect();
     let mut notice = |count: usize, text: &str| {
         if count > 0 {
             notices.push(format!("{count} of {} pictures {text}.", examples.len()));
@@ -214,29 +218,31 @@ pub(super) fn few_notice(what: &str, held_out: usize, proof: usize, fewest: usiz
 
 /// The latents of one picture.
 pub(super) fn encoded(
-    pipeline: &Pipeline,
+    (pipeline, cache): (&Pipeline, &mut LatentCache),
     settings: &Settings,
     (path, repeats): (&Path, u32),
     caption: String,
     (rgb, size): (Vec<u8>, (u32, u32)),
     hash: &str,
 ) -> Result<Example> {
-    let mut copies = vec![rgb];
-    if settings.jitter > 0.0 {
-        let own = u64::from_str_radix(hash.get(..16).unwrap_or_default(), 16).unwrap_or(0);
-        let mut rng = Rng::new(settings.seed ^ own);
-        let coloured: Vec<Vec<u8>> = (0..COLOURED).map(|_| jittered(&copies[0], settings.jitter, &mut rng)).collect();
-        copies.extend(coloured);
-    }
-    if settings.flip {
-        let flipped: Vec<Vec<u8>> = copies.iter().map(|c| mirrored(c, size.0)).collect();
-        copies.extend(flipped);
-    }
-    let mut latents = Vec::with_capacity(copies.len());
-    for copy in &copies {
-        let latent = pipeline.latent_of(copy, size.0, size.1)?;
-        latents.push(latent.iter().map(|v| f16::from_f32(*v)).collect::<Vec<f16>>());
-    }
+    let latents = cache.of(hash, size, || {
+        let mut copies = vec![rgb];
+        if settings.jitter > 0.0 {
+            let own = u64::from_str_radix(hash.get(..16).unwrap_or_default(), 16).unwrap_or(0);
+            let mut rng = Rng::new(settings.seed ^ own);
+            let jittered = |_| jittered(&copies[0], settings.jitter, &mut rng);
+            let coloured: Vec<Vec<u8>> = (0..COLOURED).map(jittered).collect();
+            copies.extend(coloured);
+        }
+        if settings.flip {
+            let flipped: Vec<Vec<u8>> = copies.iter().map(|c| mirrored(c, size.0)).collect();
+            copies.extend(flipped);
+        }
+        let latent = |copy: &Vec<u8>| -> Result<Vec<f16>> {
+            Ok(pipeline.latent_of(copy, size.0, size.1)?.into_iter().map(f16::from_f32).collect())
+        };
+        copies.iter().map(latent).collect()
+    })?;
     let size = pipeline.latent_size(size.0, size.1);
     Ok(Example { path: path.into(), caption, size, latents, repeats })
 }

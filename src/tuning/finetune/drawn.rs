@@ -1,12 +1,14 @@
 //! What pictures themselves say: some are drawn with what was learnt and without, and held against pictures that it never saw.
 
 use super::dataset::Dataset;
+use super::exam::mean;
 use super::gather::decode;
 use super::settings::{LARGE, Settings, Taught};
 use crate::Result;
 use crate::insight::likeness::{Seen, colour_distance, look_distance, scale, variety};
 use crate::pipeline::Pipeline;
-use crate::recipe::{AdapterRef, EmbeddingRef, Recipe};
+use crate::recipe::{AdapterRef, EmbeddingRef, Picture, Recipe};
+use crate::taste::Taste;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -22,6 +24,16 @@ const FEWEST: usize = 2;
 /// What taste may cost of the variety; when less is left, it draws one picture over and over.
 const COLLAPSED: f32 = 0.7;
 
+/// What the person would say of the pictures, as far as their taste is known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Liked {
+    /// How probable it is that they prefer a picture with what was learnt to the one without, of the same seed and prompt; the mean
+    /// of all of them, 0..=1. The less is known of their taste, the nearer to a half.
+    pub chance: f32,
+    /// Share of their choices that their taste foretells from the others, 0..=1; where there are enough of them.
+    pub foretells: Option<f32>,
+}
+
 /// What pictures with and without what was learnt are like; in pairs, without first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Drawn {
@@ -34,6 +46,9 @@ pub struct Drawn {
     pub look: Option<(f32, f32)>,
     /// How much they vary, see [`variety`].
     pub variety: (f32, f32),
+    /// Where choices were learnt from: what the taste behind all of them, held-out ones too, says.
+    #[serde(default)]
+    pub liked: Option<Liked>,
 }
 
 impl Drawn {
@@ -47,7 +62,12 @@ impl Drawn {
         self.variety_left() < COLLAPSED
     }
 
-    /// A sentence or two.
+    /// Whether the person would rather have the pictures as they were.
+    pub fn disliked(&self) -> bool {
+        self.liked.is_some_and(|liked| liked.chance < 0.5)
+    }
+
+    /// A few sentences.
     pub fn sentence(&self) -> String {
         let nearer = |(before, after): (f32, f32)| {
             let share = 1.0 - after / before.max(1e-9);
@@ -61,8 +81,17 @@ impl Drawn {
             ),
             _ => String::new(),
         };
+        let liked = self.liked.map_or(String::new(), |liked| {
+            let foretells = liked.foretells.map_or(String::new(), |share| {
+                format!(" (it foretells {:.0} % of your choices)", share * 100.0)
+            });
+            format!(
+                " Your taste, as far as it is known{foretells}, would take the new one of two with a chance of {:.0} %.",
+                liked.chance * 100.0
+            )
+        });
         format!(
-            "In {} new pictures at seeds and prompts that it did not learn from, {likeness}they vary {:.0} % as much as before.",
+            "In {} new pictures at seeds and prompts that it did not learn from, {likeness}they vary {:.0} % as much as before.{liked}",
             self.pictures,
             self.variety_left() * 100.0
         )
@@ -81,7 +110,7 @@ pub fn shown(recipe: &Recipe, settings: &Settings, out: &Path, after: bool) -> R
     recipe
 }
 
-/// Draws and compares; `observe` hears the pictures done and in all, often, and answers false to stop.
+/// Draws and compares, with a taste where choices taught; `observe` hears the pictures done and in all, often, and answers false to stop.
 ///
 /// # Errors
 /// When a picture cannot be made, or it was stopped.
@@ -90,6 +119,7 @@ pub(super) fn drawn(
     settings: &Settings,
     data: &Dataset,
     out: &Path,
+    taste: Option<&Taste>,
     observe: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Drawn> {
     let held_out = || data.held_out.iter().chain(&data.proof);
@@ -100,7 +130,9 @@ pub(super) fn drawn(
         _ => None,
     };
     let mut sides = [Vec::new(), Vec::new()];
+    let mut chances = Vec::new();
     for (nth, prompt) in prompts.iter().cycle().take(count).enumerate() {
+        let mut pair: Vec<Picture> = Vec::new();
         for (side, seen) in sides.iter_mut().enumerate() {
             let plain = Recipe {
                 prompt: prompt.to_string(),
@@ -114,6 +146,10 @@ pub(super) fn drawn(
                 false => ControlFlow::Break(()),
             })?;
             seen.push(Seen::of(picture.width, picture.height, &picture.rgb));
+            pair.push(picture);
+        }
+        if let (Some(taste), [before, after]) = (taste, &pair[..]) {
+            chances.push(taste.prefers(after, before) as f32);
         }
     }
     let [before, after] = sides;
@@ -136,6 +172,10 @@ pub(super) fn drawn(
         colours: known.then(|| (colours(&before), colours(&after))),
         look: known.then(|| (look(&before), look(&after))),
         variety: (varied(&before), varied(&after)),
+        liked: taste.map(|taste| Liked {
+            chance: mean(&chances),
+            foretells: taste.accuracy().map(|accuracy| accuracy.share as f32),
+        }),
     })
 }
 
@@ -156,12 +196,28 @@ mod tests {
 
     #[test]
     fn it_says_what_became_nearer_and_what_became_the_same() {
-        let drawn = Drawn { pictures: 8, colours: Some((0.10, 0.04)), look: Some((2.0, 2.5)), variety: (4.0, 3.6) };
+        let drawn = Drawn {
+            pictures: 8,
+            colours: Some((0.10, 0.04)),
+            look: Some((2.0, 2.5)),
+            variety: (4.0, 3.6),
+            liked: None,
+        };
         let said = drawn.sentence();
         assert!(said.contains("colours are 60 % nearer to") && said.contains("look is 25 % further from"), "{said}");
         assert!(said.contains("vary 90 % as much") && !drawn.collapsed(), "{said}");
         let one = Drawn { colours: None, look: None, variety: (4.0, 2.0), ..drawn };
         assert!(one.collapsed() && !one.sentence().contains("colours"), "{}", one.sentence());
+        let liked = |chance, foretells| Drawn { liked: Some(Liked { chance, foretells }), ..drawn };
+        let (more, less) = (liked(0.72, Some(0.8)), liked(0.44, None));
+        assert!(
+            !more.disliked() && more.sentence().contains("(it foretells 80 % of your choices)"),
+            "{}",
+            more.sentence()
+        );
+        assert!(
+            less.disliked() && less.sentence().contains("known, would take the new one of two with a chance of 44 %")
+        );
         assert_eq!(Drawn { variety: (0.0, 0.0), ..drawn }.variety_left(), 1.0);
     }
 

@@ -17,6 +17,7 @@ use crate::corpus::rng::Rng;
 use crate::kernels::cpu::half::HalfProducts;
 use crate::pipeline::Pipeline;
 use crate::sampler::noise::TorchGenerator;
+use crate::taste::Taste;
 use crate::tuning::optimizer::{Optimizer, learning_rate};
 use crate::tuning::shards::{Gradients, Shards, add};
 use crate::{Error, ErrorKind, Result};
@@ -60,6 +61,8 @@ pub struct Options {
     pub resume: bool,
     /// Put drafted captions beside the pictures.
     pub write_captions: bool,
+    /// The taste behind choices, which judges the pictures drawn at the end.
+    pub taste: Option<Arc<Taste>>,
     /// Asked often: true ends the run; everything done so far is saved.
     pub stop: fn() -> bool,
 }
@@ -142,9 +145,10 @@ pub fn run(pipeline: &Pipeline, options: &Options, observe: &mut dyn FnMut(Event
     let settings = &options.settings;
     let data = watched(options, observe, |tell| {
         let mut watch = |p| tell(Event::Preparing(p));
+        let out = &options.out;
         match &options.lessons {
-            Lessons::Pictures(folder) => prepare(folder, pipeline, settings, options.write_captions, &mut watch),
-            Lessons::Choices(choices) => choices::prepare(choices, pipeline, settings, &mut watch),
+            Lessons::Pictures(folder) => prepare(folder, pipeline, settings, out, options.write_captions, &mut watch),
+            Lessons::Choices(choices) => choices::prepare(choices, pipeline, settings, out, &mut watch),
         }
     })?;
     let data = Arc::new(data);
@@ -472,7 +476,8 @@ impl<'a> Run<'a> {
         let options = self.options;
         let (mut told, began) = (None, Instant::now());
         watched(options, observe, |tell| {
-            drawn(self.pipeline, &options.settings, &self.data, &options.out, &mut |done, of| {
+            let taste = options.taste.as_deref();
+            drawn(self.pipeline, &options.settings, &self.data, &options.out, taste, &mut |done, of| {
                 // Often within a picture, once a picture with its number.
                 if told.replace(done) == Some(done) {
                     return tell(Event::Between);

@@ -57,6 +57,7 @@ fn options(images: &Path, out: &Path, steps: u64) -> Options {
         search: false,
         resume: false,
         write_captions: false,
+        taste: None,
         stop: || false,
     }
 }
@@ -99,7 +100,7 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
                 .unwrap();
         assert_eq!(found.len(), targets(pipeline.unet()).len());
         let merged = Answers { unet: merged, hears: pipeline.clone() };
-        let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
+        let data = dataset::prepare(&images, &pipeline, &wanted.settings, &out, false, &mut |_| true).unwrap();
         let exam = Exam::new(&data.held_out, &pipeline, wanted.settings.seed, CHECK).unwrap();
         let again = mean(&exam.sit(&merged, &mut || false).unwrap());
         let best = card.best().unwrap();
@@ -162,7 +163,9 @@ fn parts(pipeline: &Pipeline) -> (Part, Part) {
     let example = {
         let (_folder, images, out) = paths();
         fill(&images, 2);
-        dataset::prepare(&images, pipeline, &options(&images, &out, 1).settings, false, &mut |_| true).unwrap().learnt
+        dataset::prepare(&images, pipeline, &options(&images, &out, 1).settings, &out, false, &mut |_| true)
+            .unwrap()
+            .learnt
     };
     let clean = example[0].latent(0);
     let objective = objective::Objective::new(pipeline.schedule());
@@ -488,7 +491,7 @@ fn a_word_or_a_whole_denoiser_learns_is_measured_as_written_and_goes_on() {
         assert_eq!(sizes.1, if word { width } else { pipeline.unet().num_params() });
 
         let pupil = Pupil::new(&pipeline, &wanted.settings, &out).unwrap();
-        let data = dataset::prepare(&images, &pipeline, &wanted.settings, false, &mut |_| true).unwrap();
+        let data = dataset::prepare(&images, &pipeline, &wanted.settings, &out, false, &mut |_| true).unwrap();
         assert_eq!(data.learnt[0].caption == "<ink>", word);
         let hears = pupil.before().hears;
         let exam = Exam::new(&data.held_out, &hears, wanted.settings.seed, CHECK).unwrap().heard_anew(word);
@@ -615,7 +618,7 @@ fn a_folder_is_read_as_trainers_lay_it_out() {
 
 #[test]
 fn damaged_and_doubled_files_are_named_and_every_other_kind_is_read() {
-    let (_folder, images, _) = paths();
+    let (_folder, images, out) = paths();
     fill(&images, 1);
     let path = |name: &str| images.join(name);
     picture(0, 64, 64).save(path("same.tiff")).unwrap();
@@ -628,7 +631,7 @@ fn damaged_and_doubled_files_are_named_and_every_other_kind_is_read() {
     image::GrayImage::from_fn(30, 30, |x, y| image::Luma([(x * y) as u8])).save(path("grey.png")).unwrap();
     let pipeline = tiny("tiny_pipeline");
     let settings = options(&images, &images, 1).settings;
-    let data = dataset::prepare(&images, &pipeline, &settings, false, &mut |_| true).unwrap();
+    let data = dataset::prepare(&images, &pipeline, &settings, &out, false, &mut |_| true).unwrap();
     let why = |name: &str| {
         let found = data.left_out.iter().find(|l| l.path.ends_with(name));
         found.unwrap_or_else(|| panic!("{name} is not named")).why.clone()

@@ -312,6 +312,8 @@ fn choices_teach_are_written_down_and_go_on_as_they_were() {
     let card = card.unwrap();
     assert!(card.choices.is_some_and(|(taught, asked)| taught > 2 && asked > 0), "{:?}", card.choices);
     assert!(card.evidence.is_some_and(|e| e.agrees.is_some()));
+    let liked = card.drawn.and_then(|drawn| drawn.liked).unwrap();
+    assert!((0.0..=1.0).contains(&liked.chance) && liked.foretells.is_some(), "16 ratings are enough: {liked:?}");
     assert!(!Lesson::imagined_of(&wanted.out).exists() && !Lesson::note_of(&wanted.out).exists());
 }
 
