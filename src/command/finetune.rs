@@ -345,8 +345,8 @@ fn finish(options: &Options, outcome: &Outcome, output: &Output) -> Result<()> {
         let warning = if card.collapsed() {
             " It draws much the same picture whatever the seed, so it is no gain: fewer steps, a higher --beta or a lower strength \
              keep more of the variety."
-        } else if card.disliked() {
-            " You would rather have the pictures as they were, so it is no gain."
+        } else if card.no_better() {
+            " By your taste its pictures are no better than those without it, so it is no gain: more steps or more ratings may help."
         } else {
             ""
         };

@@ -156,7 +156,7 @@ impl App {
         let mut said = format!("{what}aught to {base} from {}. ", widgets::count(card.learnt, "picture"));
         said += &match &card.evidence {
             Some(_) if card.collapsed() => "It draws the same over and over.".into(),
-            Some(_) if card.disliked() => "You would like its pictures less.".into(),
+            Some(_) if card.no_better() => "No better by your taste.".into(),
             Some(e) if e.is_gain => format!("Held-out loss fell by {:.0} %.", e.gain * 100.0),
             Some(e) if !e.apart => "Learnt, without proof.".into(),
             Some(_) => "No evidence of a gain.".into(),

@@ -229,9 +229,9 @@ pub(super) fn verdict(card: &Card) -> (&'static str, String, bool) {
     if card.collapsed() {
         title = "It draws the same over and over";
         said += " That is too little for a taste: a lower strength brings variety back, and so may more ratings.";
-    } else if card.disliked() {
-        title = "You would like its pictures less";
-        said += " So it stays off; compare the pictures below, and more ratings may help.";
+    } else if card.no_better() {
+        title = "No better by your taste";
+        said += " So it stays off; compare the pictures below. More steps or more ratings may help.";
     }
     (title, said, card.is_gain())
 }
@@ -550,7 +550,10 @@ mod tests {
         assert!(on && said.contains("vary 25 % as much"), "{said}");
         let less = drawn.map(|drawn| Drawn { liked: Some(Liked { chance: 0.4, foretells: Some(0.7) }), ..drawn });
         let (title, said, on) = verdict(&Card { drawn: less, ..pictures.clone() });
-        assert!(!on && title.contains("like its pictures less") && said.contains("a chance of 40 %"), "{title} {said}");
+        assert!(
+            !on && title.contains("No better by your taste") && said.contains("a chance of 40 %"),
+            "{title} {said}"
+        );
         let preference = Some(Preference::Reward);
         let settings = Settings { preference, ..pictures.settings.clone() };
         let (title, said, on) = verdict(&Card { settings, evidence: Some(chosen), ..pictures });

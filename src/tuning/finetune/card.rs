@@ -180,15 +180,15 @@ pub struct Card {
 }
 
 impl Card {
-    /// Whether a gain is proven, taste did not pay for it by drawing one picture over and over, and the pictures that it draws are not
-    /// those that the person would like less.
+    /// Whether a gain is proven, taste did not pay for it by drawing one picture over and over, and the person would like the pictures
+    /// that it draws, as far as their taste is known.
     pub fn is_gain(&self) -> bool {
-        self.evidence.is_some_and(|evidence| evidence.is_gain) && !self.collapsed() && !self.disliked()
+        self.evidence.is_some_and(|evidence| evidence.is_gain) && !self.collapsed() && !self.no_better()
     }
 
-    /// Whether the person would rather have the pictures as they were.
-    pub fn disliked(&self) -> bool {
-        self.drawn.is_some_and(|drawn| drawn.disliked())
+    /// Whether, as far as the person's taste is known, the pictures are no better than they were.
+    pub fn no_better(&self) -> bool {
+        self.drawn.is_some_and(|drawn| drawn.no_better())
     }
 
     /// Whether what was learnt from choices draws much the same picture whatever the seed. Pictures to learn from may all be alike,

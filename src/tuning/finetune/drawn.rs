@@ -62,9 +62,9 @@ impl Drawn {
         self.variety_left() < COLLAPSED
     }
 
-    /// Whether the person would rather have the pictures as they were.
-    pub fn disliked(&self) -> bool {
-        self.liked.is_some_and(|liked| liked.chance < 0.5)
+    /// Whether, as far as the person's taste is known, the pictures are no better than they were.
+    pub fn no_better(&self) -> bool {
+        self.liked.is_some_and(|liked| liked.chance <= 0.5)
     }
 
     /// A few sentences.
@@ -211,12 +211,12 @@ mod tests {
         let liked = |chance, foretells| Drawn { liked: Some(Liked { chance, foretells }), ..drawn };
         let (more, less) = (liked(0.72, Some(0.8)), liked(0.44, None));
         assert!(
-            !more.disliked() && more.sentence().contains("(it foretells 80 % of your choices)"),
+            !more.no_better() && more.sentence().contains("(it foretells 80 % of your choices)"),
             "{}",
             more.sentence()
         );
         assert!(
-            less.disliked() && less.sentence().contains("known, would take the new one of two with a chance of 44 %")
+            less.no_better() && less.sentence().contains("known, would take the new one of two with a chance of 44 %")
         );
         assert_eq!(Drawn { variety: (0.0, 0.0), ..drawn }.variety_left(), 1.0);
     }
