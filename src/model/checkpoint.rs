@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -349,7 +350,7 @@ struct Gather<'a> {
     prefix: &'a str,
     precision: Precision,
     path: ModulePath,
-    tensors: Vec<Written>,
+    tensors: Vec<Written<'static>>,
 }
 
 impl ModuleVisitor for Gather<'_> {
@@ -389,10 +390,11 @@ pub fn save<M: Module>(module: &M, prefix: &str, path: &Path, precision: Precisi
 }
 
 /// Key, shape and bytes of a tensor that is written.
-pub(in crate::model) type Written = (String, Vec<usize>, Vec<u8>);
+pub(crate) type Written<'a> = (String, Vec<usize>, Cow<'a, [u8]>);
 
-/// Writes a safetensors file with `notes` in its header; replaces it atomically. `what` it holds, for sentences.
-pub(in crate::model) fn write(
+/// Writes a safetensors file with `notes` in its header; replaces it atomically, and leaves nothing half written behind. `what` it
+/// holds, for sentences.
+pub(crate) fn write(
     what: &str,
     tensors: &[Written],
     dtype: Dtype,
@@ -408,8 +410,13 @@ pub(in crate::model) fn write(
     // transformers asks for this entry before it opens a file.
     notes.insert("format".into(), "pt".into());
     let partial = path.with_extension("tmp");
-    safetensors::serialize_to_file(views, Some(notes), &partial).map_err(|e| Error::io(&writing, &partial, e))?;
-    std::fs::rename(&partial, path).map_err(|e| Error::io(&format!("replace the {what}"), path, e))
+    let written = safetensors::serialize_to_file(views, Some(notes), &partial)
+        .map_err(|e| Error::io(&writing, &partial, e))
+        .and_then(|()| std::fs::rename(&partial, path).map_err(|e| Error::io(&format!("replace the {what}"), path, e)));
+    if written.is_err() {
+        _ = std::fs::remove_file(&partial);
+    }
+    written
 }
 
 /// SHA-256 over the contents of files, one after the other, in hexadecimal.

@@ -3,10 +3,10 @@
 use super::dataset::Example;
 use super::settings::Settings;
 use super::state::beside;
-use crate::model::checkpoint::Weights;
+use crate::model::checkpoint::{self, Weights, Written};
 use crate::{Error, Result};
 use half::f16;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::Dtype;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -86,27 +86,17 @@ impl LatentCache {
     }
 
     fn write(&self, examples: &[Example]) -> Result<()> {
-        let writing = "write the prepared pictures";
-        let mut tensors: HashMap<&str, ([usize; 2], Vec<u8>)> = HashMap::new();
-        for (key, example) in self.keys.iter().zip(examples) {
-            let length = example.latents.first().map_or(0, Vec::len);
-            let bytes = example.latents.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-            tensors.insert(key, ([example.latents.len(), length], bytes));
+        let mut tensors: Vec<Written> = Vec::with_capacity(examples.len());
+        for (key, Example { latents, .. }) in self.keys.iter().zip(examples) {
+            let shape = vec![latents.len(), latents.first().map_or(0, Vec::len)];
+            let bytes = latents.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+            tensors.push((key.clone(), shape, bytes));
         }
-        let views = tensors.iter().map(|(key, (shape, bytes))| {
-            let view = TensorView::new(Dtype::F16, shape.to_vec(), bytes);
-            view.map(|view| (*key, view)).map_err(|e| Error::io(writing, &self.path, e))
-        });
-        let views = views.collect::<Result<Vec<_>>>()?;
+        // One picture may be there twice.
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        tensors.dedup_by(|a, b| a.0 == b.0);
         let notes = HashMap::from([(NOTE.to_string(), self.note.clone())]);
-        let partial = self.path.with_extension("tmp");
-        let written = safetensors::serialize_to_file(views, Some(notes), &partial)
-            .map_err(|e| Error::io(writing, &partial, e))
-            .and_then(|()| std::fs::rename(&partial, &self.path).map_err(|e| Error::io(writing, &self.path, e)));
-        if written.is_err() {
-            _ = std::fs::remove_file(&partial);
-        }
-        written
+        checkpoint::write("prepared pictures", &tensors, Dtype::F16, notes, &self.path)
     }
 }
 

@@ -6,12 +6,13 @@ mod on_device;
 use super::muon;
 use crate::kernels::cpu::optimizer::{AdamW, Sgd, adamw, sgd, sum_of_squares};
 use crate::kernels::on_cpu;
+use crate::model::checkpoint::{self, Written};
 use crate::{Error, Result};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use on_device::OnDevice;
 use rayon::prelude::*;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
@@ -325,23 +326,19 @@ impl Optimizer {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_with(&self, path: &Path, notes: &[(&str, &str)]) -> Result<()> {
-        let mut tensors = Vec::new();
+        let mut tensors: Vec<Written> = Vec::new();
         let slots = self.slots();
         for slot in slots.iter() {
-            for (part, values) in
-                [("weight", &slot.weight), ("mean", &slot.mean), ("square", &slot.square), ("average", &slot.average)]
-            {
-                let view = TensorView::new(Dtype::F32, slot.shape.clone(), bytemuck::cast_slice(values))
-                    .map_err(|e| Error::io("write the training state", path, e))?;
-                tensors.push((format!("{}:{part}", slot.name), view));
+            let parts =
+                [("weight", &slot.weight), ("mean", &slot.mean), ("square", &slot.square), ("average", &slot.average)];
+            for (part, values) in parts {
+                let bytes: &[u8] = bytemuck::cast_slice(values);
+                tensors.push((format!("{}:{part}", slot.name), slot.shape.clone(), bytes.into()));
             }
         }
         let mut header: HashMap<String, String> = notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         header.insert("step".into(), self.step.to_string());
-        let partial = path.with_extension("tmp");
-        safetensors::serialize_to_file(tensors, Some(header), &partial)
-            .map_err(|e| Error::io("write the training state", &partial, e))?;
-        std::fs::rename(&partial, path).map_err(|e| Error::io("replace the training state", path, e))
+        checkpoint::write("training state", &tensors, Dtype::F32, header, path)
     }
 
     /// Continues from a file of [`Optimizer::save`]; returns the module with its weights.
