@@ -13,7 +13,8 @@ const EACH: usize = 16 << 20;
 struct Entry {
     /// Holding the tensor keeps its memory, so an address never comes to mean other numbers.
     weight: FlexTensor,
-    points: Arc<Points>,
+    /// Pictures of two sizes may want it in two forms.
+    forms: Vec<Arc<Points>>,
 }
 
 static KEPT: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -26,42 +27,33 @@ pub fn transformed(weight: &FlexTensor, values: &[f32], s: &ConvShape) -> Option
     if !small && !winograd::wins_alone(s) {
         return None;
     }
-    let data = weight.data_arc();
-    // Pictures of two sizes may want it in two forms; what one of them gets must not depend on which came first.
-    let same = |entry: &Entry| {
-        entry.points.is_for(s)
-            && Arc::ptr_eq(&entry.weight.data_arc(), &data)
-            && entry.weight.layout().start_offset() == weight.layout().start_offset()
-    };
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(entry) = kept.iter().find(|entry| same(entry)) {
-        return Some(entry.points.clone());
+    if let Some(points) = entry_of(&mut kept, weight).and_then(|entry| entry.forms.iter().find(|form| form.is_for(s))) {
+        return Some(points.clone());
     }
-    forget_unloaded(&mut kept);
-    let held: usize = kept.iter().map(|entry| entry.points.bytes()).sum();
+    // Weights that nobody else has any more: their model was unloaded.
+    kept.retain(|entry| !entry.weight.is_unique());
+    let held: usize = kept.iter().flat_map(|entry| &entry.forms).map(|form| form.bytes()).sum();
     drop(kept);
     let room = held + winograd::bytes_kept(s) <= MOST;
     let points = Arc::new(winograd::transformed(values, s));
     if room {
-        let entry = Entry { weight: weight.clone(), points: points.clone() };
-        KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        match entry_of(&mut kept, weight) {
+            Some(entry) => entry.forms.push(points.clone()),
+            None => kept.push(Entry { weight: weight.clone(), forms: vec![points.clone()] }),
+        }
     }
     Some(points)
 }
 
-/// Lets go of weights that nobody else has any more: their model was unloaded.
-fn forget_unloaded(kept: &mut Vec<Entry>) {
-    let used: Vec<bool> = kept
-        .iter()
-        .map(|entry| {
-            let data = entry.weight.data_arc();
-            let ours = kept.iter().filter(|other| Arc::ptr_eq(&other.weight.data_arc(), &data)).count();
-            // One more is `data` itself.
-            Arc::strong_count(&data) > ours + 1
-        })
-        .collect();
-    let mut used = used.into_iter();
-    kept.retain(|_| used.next().unwrap_or(true));
+/// What is kept of a weight.
+fn entry_of<'a>(kept: &'a mut [Entry], weight: &FlexTensor) -> Option<&'a mut Entry> {
+    let data = weight.data_arc();
+    kept.iter_mut().find(|entry| {
+        Arc::ptr_eq(&entry.weight.data_arc(), &data)
+            && entry.weight.layout().start_offset() == weight.layout().start_offset()
+    })
 }
 
 #[cfg(test)]
