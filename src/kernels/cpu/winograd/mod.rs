@@ -41,28 +41,25 @@ const BLOCKED_PAIRS: usize = 128 * 128;
 /// Whether this convolution of training is better done here: enough channels to pay for the transforms of pictures, enough tiles
 /// of the batch to pay for that of the weight. Also where the other way would be products of 16 bits.
 pub fn wins(s: &ConvShape) -> bool {
-    let tiles = Tiles::of(s).count;
-    tiles >= 32 && fits(s, 24, tiles)
+    pays(s, 24, Tiles::of(s).count, 32)
 }
 
 /// The same of both gradients.
 pub fn wins_back(s: &ConvShape) -> bool {
-    let tiles = Tiles::of(s).count;
-    tiles >= 32 && fits(s, 48, tiles)
+    pays(s, 48, Tiles::of(s).count, 32)
 }
 
 /// The same outside training, where the weight would be transformed again and again. What a picture gets must not depend on its
 /// company, so one picture's tiles decide.
 pub fn wins_alone(s: &ConvShape) -> bool {
-    let tiles = Tiles::of(s).each;
-    tiles >= 32 && fits(s, 64, tiles)
+    pays(s, 64, Tiles::of(s).each, 32)
 }
 
 /// The same of a convolution whose weight is transformed already: a register of AVX-512 full of channels, and enough tiles that reading
 /// the weight is not all the work.
 pub fn wins_with(s: &ConvShape) -> bool {
-    let tiles = if small(s) { Tiles::of_side(s, SMALL_OUT).each } else { Tiles::of(s).each };
-    tiles >= 4 && fits(s, 16, tiles)
+    let side = if small(s) { SMALL_OUT } else { OUT };
+    pays(s, 16, Tiles::of_side(s, side).each, 4)
 }
 
 /// Whether the tiles of a transformed weight's pictures are the small ones.
@@ -70,9 +67,11 @@ fn small(s: &ConvShape) -> bool {
     Tiles::of(s).each < 8
 }
 
-fn fits(s: &ConvShape, channels: usize, tiles: usize) -> bool {
+/// Whether there are at least so many channels and, of `tiles`, so many; and memory for all of them.
+fn pays(s: &ConvShape, channels: usize, tiles: usize, enough: usize) -> bool {
     (s.kh, s.kw, s.stride, s.padding) == (3, 3, 1, (1, 1))
         && s.cin.min(s.cout) >= channels
+        && tiles >= enough
         && (s.cin * s.cout <= BLOCKED_PAIRS || tiles * POINTS * s.cin.max(s.cout) <= LARGEST)
 }
 

@@ -6,11 +6,14 @@ use crate::kernels::cpu::conv::ConvShape;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// A column of a block of six lines.
-macro_rules! column {
-    ($block:expr, $j:expr) => {
-        [$block[0][$j], $block[1][$j], $block[2][$j], $block[3][$j], $block[4][$j], $block[5][$j]]
-    };
+/// Column `j` of a block of lines.
+#[inline(always)]
+fn column<T: Copy, const ROWS: usize, const COLS: usize>(block: &[[T; COLS]; ROWS], j: usize) -> [T; ROWS] {
+    let mut column = [block[0][j]; ROWS];
+    for (number, line) in column.iter_mut().zip(block) {
+        *number = line[j];
+    }
+    column
 }
 
 /// Tiles of `x`, transformed.
@@ -63,12 +66,7 @@ impl<const OUT: usize, const SIDE: usize> WithSimd for Input<'_, '_, OUT, SIDE> 
                     *half = lines::input(simd, pixels);
                 }
                 for j in 0..SIDE {
-                    let mut line = [none; SIDE];
-                    for (i, numbers) in line.iter_mut().enumerate() {
-                        *numbers = half[i][j];
-                    }
-                    let line = lines::input(simd, line);
-                    for (i, numbers) in line.into_iter().enumerate() {
+                    for (i, numbers) in lines::input(simd, column(&half, j)).into_iter().enumerate() {
                         store(simd, numbers, &mut out[i * SIDE + j][row * s.cin + c..row * s.cin + end]);
                     }
                 }
@@ -115,7 +113,7 @@ impl WithSimd for InputBack<'_> {
                     if x_at >= s.w {
                         continue;
                     }
-                    for (i, numbers) in lines::input_back(simd, column!(half, j)).into_iter().enumerate() {
+                    for (i, numbers) in lines::input_back(simd, column(&half, j)).into_iter().enumerate() {
                         let y = (ty * OUT + i).wrapping_sub(s.padding.0);
                         if y < s.h {
                             let at = (y * s.w + x_at) * s.cin;
@@ -173,11 +171,7 @@ impl<const OUT: usize, const SIDE: usize> WithSimd for Output<'_, OUT, SIDE> {
                     if x_at >= wo {
                         break;
                     }
-                    let mut line = [none; SIDE];
-                    for (i, numbers) in line.iter_mut().enumerate() {
-                        *numbers = half[i][j];
-                    }
-                    let line: [S::f32s; OUT] = lines::output(simd, line);
+                    let line: [S::f32s; OUT] = lines::output(simd, column(&half, j));
                     for (i, numbers) in line.into_iter().enumerate().take(lines_there) {
                         let at = (i * wo + x_at) * s.cout;
                         store(simd, simd.add_f32s(numbers, shift), &mut strip[at + c..at + end]);
@@ -227,8 +221,7 @@ impl WithSimd for OutputBack<'_, '_> {
                     *half = lines::output_back(simd, line);
                 }
                 for j in 0..SIDE {
-                    let line = lines::output_back(simd, [half[0][j], half[1][j], half[2][j], half[3][j]]);
-                    for (i, numbers) in line.into_iter().enumerate() {
+                    for (i, numbers) in lines::output_back(simd, column(&half, j)).into_iter().enumerate() {
                         store(simd, numbers, &mut out[i * SIDE + j][row * s.cout + c..row * s.cout + end]);
                     }
                 }
@@ -271,7 +264,7 @@ impl<const SIDE: usize> WithSimd for Weight<'_, '_, SIDE> {
                     *half = lines::weight(simd, taps);
                 }
                 for j in 0..SIDE {
-                    let line: [S::f32s; SIDE] = lines::weight(simd, [half[0][j], half[1][j], half[2][j]]);
+                    let line: [S::f32s; SIDE] = lines::weight(simd, column(&half, j));
                     for (i, numbers) in line.into_iter().enumerate() {
                         store(simd, numbers, &mut out[i * SIDE + j][row * s.cout + c..row * s.cout + end]);
                     }
@@ -311,7 +304,7 @@ impl WithSimd for WeightBack<'_, '_> {
                 *half = lines::weight_back(simd, line);
             }
             for b in 0..3 {
-                for (a, numbers) in lines::weight_back(simd, column!(half, b)).into_iter().enumerate() {
+                for (a, numbers) in lines::weight_back(simd, column(&half, b)).into_iter().enumerate() {
                     store(simd, numbers, &mut out[a * 3 + b][c..end]);
                 }
             }
