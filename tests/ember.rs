@@ -80,6 +80,23 @@ fn colour_words_and_the_warmth_slider_are_obeyed() {
 }
 
 #[test]
+fn a_familys_word_and_its_slider_say_the_same() {
+    let folder = tempfile::tempdir().expect("folder");
+    let drawn = |name: &str, more: &[&str]| {
+        let out = folder.path().join(name).display().to_string();
+        let output = kiln(&[&["generate", "--seed", "5", "--steps", "3", "--out", &out], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let file = std::fs::read_dir(&out).expect("folder").flatten().next().expect("a picture");
+        image::open(file.path()).expect("a picture").to_rgb8()
+    };
+    let glass = ["--set", "family:stained_glass=1"];
+    let by_word = drawn("word", &["--prompt", "stained glass, blue"]);
+    assert!(by_word == drawn("both", &[&["--prompt", "stained glass, blue"], &glass[..]].concat()));
+    assert!(by_word == drawn("slider", &[&["--prompt", "blue"], &glass[..]].concat()));
+    assert!(by_word != drawn("none", &["--prompt", "blue"]));
+}
+
+#[test]
 fn it_fits_its_size() {
     fn bytes(folder: &Path) -> u64 {
         let entries = std::fs::read_dir(folder).expect("folder").flatten().map(|e| e.path());

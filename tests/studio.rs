@@ -210,6 +210,33 @@ fn a_slider_gives_a_preview_and_marks_unknown_words() {
 }
 
 #[test]
+fn words_that_name_a_style_are_said_to_set_the_mix() {
+    let folder = tempfile::tempdir().expect("folder");
+    let model = folder.path().join("tiny");
+    copy(Path::new(&tiny()), &model);
+    let told = std::fs::read(model.join("kiln.json")).expect("what it tells");
+    let mut told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+    for slider in told["sliders"].as_array_mut().expect("sliders") {
+        if slider["name"] == "family:marbling" {
+            slider["words"] = serde_json::json!(["marbled paper", "marbling"]);
+        }
+    }
+    std::fs::write(model.join("kiln.json"), told.to_string()).expect("written");
+    let mut window = open(&folder.path().join("library"), &model.display().to_string(), [1280.0, 800.0]);
+    ready(&mut window);
+    write(&mut window, "marbling");
+    until(&mut window, "what the word sets", |h| has(h, "Marbling, from your words"));
+    window.get_by_role_and_label(egui::accesskit::Role::Button, "1 picture").click();
+    press(&mut window, "Generate");
+    until(&mut window, "a picture", |h| pictures(h).len() == 1 && !has(h, "Cancel"));
+    let picture = pictures(&window).remove(0);
+    starting(&window, &picture).click();
+    window.step();
+    window.key_press(egui::Key::Enter);
+    until(&mut window, "the picture alone", |h| has(h, "by word"));
+}
+
+#[test]
 fn cancel_stops_a_long_job_at_once() {
     let folder = tempfile::tempdir().expect("folder");
     let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);

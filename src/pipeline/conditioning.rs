@@ -1,7 +1,7 @@
 //! What the denoiser is told: encoded words, sizes and slider values.
 
 use super::extras::class_vector;
-use super::{Pipeline, prompt};
+use super::{Pipeline, mix, prompt};
 use crate::model::clip_text::{ClipText, ClipTextConfig};
 use crate::model::embeddings::sinusoids;
 use crate::model::tokenizer::Tokenizer;
@@ -41,18 +41,22 @@ impl Pipeline {
 
     /// Encoded words, sizes and sliders: the unconditional half first, when guided.
     pub(super) fn condition(&self, recipe: &Recipe, guided: bool) -> Result<(Tensor<3>, UnetConditioning)> {
-        let said = |text: &str| self.encode_text(&prompt::choose(text, recipe.seed), recipe.clip_skip);
-        let mut halves = vec![said(&recipe.prompt)?];
+        let chosen = |text: &str| prompt::choose(text, recipe.seed);
+        let (prompt, sliders) = mix::meant(&self.extras.sliders, &chosen(&recipe.prompt), &recipe.sliders);
+        let mut halves = vec![self.encode_text(&prompt, recipe.clip_skip)?];
         if guided {
             let silent = self.zero_empty && recipe.negative_prompt.trim().is_empty();
-            let negative = if silent { halves[0].silence() } else { said(&recipe.negative_prompt)? };
+            let negative = match silent {
+                true => halves[0].silence(),
+                false => self.encode_text(&chosen(&recipe.negative_prompt), recipe.clip_skip)?,
+            };
             halves.insert(0, negative);
         }
         let n = halves.len();
         let words = self.side_by_side(halves.iter().map(|half| half.words.clone()).collect(), recipe.clip_skip)?;
         let mut conditioning = UnetConditioning::default();
         if self.unet_config.class_embed_type.is_some() {
-            let vector = class_vector(&self.extras.sliders, &recipe.sliders);
+            let vector = class_vector(&self.extras.sliders, &sliders);
             let width = vector.len();
             let mut labels = vec![0.0; (n - 1) * width];
             labels.extend(vector);

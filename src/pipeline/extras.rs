@@ -47,8 +47,8 @@ pub fn class_width(sliders: &[SliderSpec]) -> usize {
     sliders.iter().map(|s| if s.group == FAMILY { 1 } else { 2 }).sum()
 }
 
-/// Sliders as the class vector that the denoiser was trained on. An attribute gives its value in -1..=1 and a flag that it
-/// is set, both zero when it is not; the families give their shares, which sum to one, or all zero when none is set.
+/// Sliders as the class vector that the denoiser was trained on. An attribute gives its value from minus to plus
+/// [`SliderSpec::reach`] and a flag that it is set, both zero when it is not; the families give their shares, which sum to one, or all zero when none is set.
 pub fn class_vector(sliders: &[SliderSpec], values: &BTreeMap<String, f32>) -> Vec<f32> {
     let shares: f32 = sliders.iter().filter(|s| s.group == FAMILY).filter_map(|s| values.get(&s.name)).sum();
     let mut vector = Vec::with_capacity(class_width(sliders));
@@ -58,7 +58,7 @@ pub fn class_vector(sliders: &[SliderSpec], values: &BTreeMap<String, f32>) -> V
             vector.push(if shares > 0.0 { value.unwrap_or(0.0) / shares } else { 0.0 });
         } else {
             let span = (slider.max - slider.min).max(f32::EPSILON);
-            vector.push(value.map_or(0.0, |v| 2.0 * (v - slider.min) / span - 1.0));
+            vector.push(value.map_or(0.0, |v| slider.reach * (2.0 * (v - slider.min) / span - 1.0)));
             vector.push(if value.is_some() { 1.0 } else { 0.0 });
         }
     }
@@ -78,6 +78,8 @@ mod tests {
             max: 1.0,
             neutral: 0.5,
             help: String::new(),
+            words: Vec::new(),
+            reach: 1.0,
         }
     }
 
@@ -88,5 +90,8 @@ mod tests {
         assert_eq!(class_vector(&sliders, &BTreeMap::new()), [0.0; 6]);
         let values = BTreeMap::from([("warmth".into(), 1.0), ("a".into(), 0.5), ("b".into(), 1.5)]);
         assert_eq!(class_vector(&sliders, &values), [1.0, 1.0, 0.0, 0.0, 0.25, 0.75]);
+        let far = SliderSpec { reach: 1.5, ..slider("warmth", ATTRIBUTE) };
+        let at = |v: f32| class_vector(std::slice::from_ref(&far), &BTreeMap::from([("warmth".into(), v)]));
+        assert_eq!((at(0.0), at(0.5), at(1.0)), (vec![-1.5, 1.0], vec![0.0, 1.0], vec![1.5, 1.0]));
     }
 }

@@ -10,6 +10,7 @@ mod generate;
 mod guidance;
 mod load;
 mod looks;
+pub mod mix;
 mod parts;
 mod pixels;
 mod projection;
@@ -58,6 +59,17 @@ pub struct SliderSpec {
     pub neutral: f32,
     /// One sentence for the tooltip.
     pub help: String,
+    /// Phrases that name it in a prompt, the plainest first; of families only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+    /// What an attribute's ends are to the model, which learnt from -1..=1: above 1 where only more than it saw brings pictures to the
+    /// ends.
+    #[serde(default = "usual_reach")]
+    pub reach: f32,
+}
+
+fn usual_reach() -> f32 {
+    1.0
 }
 
 /// What the studio and the command line need to know of a loaded checkpoint.
@@ -128,7 +140,11 @@ impl ModelInfo {
 
 /// The words of a text, in lower case.
 pub fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
+    each_word(text).collect()
+}
+
+fn each_word(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase)
 }
 
 /// A small RGB picture made on the way.

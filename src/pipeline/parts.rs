@@ -1,11 +1,13 @@
 //! What fine-tuning takes from a loaded checkpoint: its denoiser, its schedule, latents and encoded words.
 
-use super::Pipeline;
+use super::extras::{class_vector, class_width};
+use super::{Pipeline, mix};
 use crate::model::autoencoder::Autoencoder;
 use crate::model::unet::{Unet, UnetConditioning};
 use crate::sampler::schedule::SchedulerConfig;
 use crate::{Error, Result};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::BTreeMap;
 
 impl Pipeline {
     /// The denoiser.
@@ -81,12 +83,15 @@ impl Pipeline {
         self.side_by_side(words, 1)
     }
 
-    /// What the denoiser is told beside time and words when a person set no slider, for `n` pictures.
-    pub fn nothing_set(&self, n: usize) -> UnetConditioning {
+    /// What the denoiser is told beside time and words when a person sets no slider: the families that each caption names.
+    pub fn told_by(&self, captions: &[String]) -> UnetConditioning {
         let mut conditioning = UnetConditioning::default();
         if self.unet_config.class_embed_type.is_some() {
-            let width = super::extras::class_width(&self.extras.sliders);
-            conditioning.class_labels = Some(Tensor::zeros([n, width], &self.device));
+            let sliders = &self.extras.sliders;
+            let of = |caption: &String| class_vector(sliders, &mix::meant(sliders, caption, &BTreeMap::new()).1);
+            let labels: Vec<f32> = captions.iter().flat_map(of).collect();
+            let shape = [captions.len(), class_width(sliders)];
+            conditioning.class_labels = Some(Tensor::from_data(TensorData::new(labels, shape), &self.device));
         }
         conditioning
     }

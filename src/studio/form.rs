@@ -324,6 +324,8 @@ mod tests {
             max: 1.0,
             neutral: 0.5,
             help: String::new(),
+            words: Vec::new(),
+            reach: 1.0,
         };
         ModelInfo {
             name: "m".into(),

@@ -5,6 +5,7 @@ use super::sliders::{name, number, track};
 use super::{App, form, theme, widgets};
 use crate::pipeline::SliderSpec;
 use crate::pipeline::extras::FAMILY;
+use crate::pipeline::mix;
 use egui::{Align, Layout, TextEdit, Ui};
 
 /// From so many families on there is a field to search them.
@@ -19,12 +20,16 @@ impl App {
             return;
         }
         let shares = form::shares(&self.settings.form.sliders, &info);
+        let named = mix::named(&info.sliders, &self.settings.form.prompt);
+        let named: Vec<String> = named.iter().map(|family| readable(&family.label)).collect();
         let values = &mut self.settings.form.sliders;
         ui.horizontal(|ui| {
             ui.set_height(28.0);
             widgets::title(ui, "Style mix");
             if shares.is_empty() {
-                ui.label(egui::RichText::new("left to your words").size(12.5).color(theme::MUTED));
+                let from = if named.is_empty() { "left to your words".into() } else { by_word(&named) };
+                let text = egui::RichText::new(from).size(12.5).color(theme::MUTED);
+                ui.add(egui::Label::new(text).truncate());
             } else {
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     if icons::button(ui, Icon::Reset, "Reset the mix").clicked() {
@@ -85,6 +90,11 @@ impl App {
             self.family_search.clear();
         }
     }
+}
+
+/// What says that words alone set the mix.
+fn by_word(named: &[String]) -> String {
+    format!("{}, from your words", named.join(" and "))
 }
 
 /// A family's label without the marks of a file name.

@@ -5,6 +5,7 @@ use super::icons::{self, Icon};
 use super::panel::display_name;
 use super::{App, form, theme, tile, widgets};
 use crate::library::{Entry, PictureId};
+use crate::pipeline::mix;
 use crate::recipe::Recipe;
 use crate::sampler::SamplerKind;
 use crate::worker::Request;
@@ -178,17 +179,18 @@ impl App {
             widgets::title(ui, "Your taste");
             super::taste::why_ui(ui, why);
         }
-        if recipe.sliders.is_empty() {
+        let sliders = self.slider_facts(recipe);
+        if sliders.is_empty() {
             return;
         }
         ui.add_space(12.0);
         widgets::title(ui, "Sliders");
-        for (name, value, share) in self.slider_facts(recipe) {
+        for (name, value, share) in sliders {
             ui.horizontal(|ui| {
                 ui.set_height(22.0);
                 ui.label(RichText::new(name).size(13.0).color(theme::MUTED));
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    ui.add_sized(vec2(40.0, 20.0), egui::Label::new(RichText::new(value).size(13.0)));
+                    ui.add_sized(vec2(52.0, 20.0), egui::Label::new(RichText::new(value).size(13.0)));
                     let (rect, _) = ui.allocate_exact_size(vec2(96.0, 4.0), Sense::hover());
                     ui.painter().rect_filled(rect, 2, theme::SUNKEN);
                     let done = Rect::from_min_size(rect.min, vec2(rect.width() * share.clamp(0.0, 1.0), 4.0));
@@ -198,22 +200,25 @@ impl App {
         }
     }
 
-    /// Name, value in words, and share of the range of each slider that was set.
+    /// Name, value in words, and share of the range of each slider that the person or the words set.
     fn slider_facts(&self, recipe: &Recipe) -> Vec<(String, String, f32)> {
         let info = self.info();
-        let families = info.as_ref().map(|i| form::shares(&recipe.sliders, i)).unwrap_or_default();
+        let told = info.as_ref().map(|i| mix::meant(&i.sliders, &recipe.prompt, &recipe.sliders).1);
+        let told = told.unwrap_or_else(|| recipe.sliders.clone());
+        let families = info.as_ref().map(|i| form::shares(&told, i)).unwrap_or_default();
         let fact = |(name, value): (&String, &f32)| {
             let spec = info.as_ref().and_then(|i| i.sliders.iter().find(|s| s.name == *name));
             let plain = name.strip_prefix("family:").unwrap_or(name);
             let label = display_name(&spec.map_or(plain, |s| &s.label).replace('_', " "));
             let share = spec.and_then(|s| families.iter().find(|(l, _)| s.group == "family" && *l == s.label));
             match (share, spec) {
+                (Some((_, share)), _) if !recipe.sliders.contains_key(name) => (label, "by word".into(), *share),
                 (Some((_, share)), _) => (label, format!("{:.0}%", share * 100.0), *share),
                 (None, Some(s)) => (label, format!("{value:.2}"), (value - s.min) / (s.max - s.min).max(f32::EPSILON)),
                 (None, None) => (label, format!("{value:.2}"), *value),
             }
         };
-        recipe.sliders.iter().map(fact).collect()
+        told.iter().map(fact).collect()
     }
 
     /// Back to the wall, where the picture is that was seen last.

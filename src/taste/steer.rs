@@ -6,6 +6,7 @@ use super::vocabulary::{self, Colours};
 use super::{Taste, dot};
 use crate::corpus::rng::Rng;
 use crate::pipeline::extras::{ATTRIBUTE, FAMILY};
+use crate::pipeline::mix::holds;
 use crate::pipeline::{self, ModelInfo, SliderSpec};
 use crate::recipe::Recipe;
 
@@ -165,7 +166,7 @@ impl Taste {
 
     /// A mood that was liked before, where the prompt names none.
     fn choose_mood(&self, prompt: &[String], info: &ModelInfo, wanted: &Wanted) -> Option<String> {
-        if vocabulary::moods().flatten().any(|name| vocabulary::holds(prompt, name)) {
+        if vocabulary::moods().flatten().any(|name| holds(prompt, name)) {
             return None;
         }
         let known = vocabulary::moods().flatten().filter(|name| info.knows(name));

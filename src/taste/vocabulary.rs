@@ -4,15 +4,10 @@ use super::measures::{COUNT, Measures, of_palette};
 use crate::corpus::captions::{EXTREMES, family_names};
 use crate::corpus::families::Family;
 use crate::corpus::palettes::{COLOURS, MOODS, PALETTES, hex};
+use crate::pipeline::mix::holds;
 use crate::pipeline::words;
 use crate::recipe::Recipe;
 use std::sync::OnceLock;
-
-/// Whether a text holds these words, together and in this order.
-pub fn holds(text: &[String], phrase: &str) -> bool {
-    let phrase = words(phrase);
-    !phrase.is_empty() && text.windows(phrase.len()).any(|window| window == phrase)
-}
 
 /// Colours that a prompt can ask for, and what pictures in them measure.
 pub struct Colours {

@@ -1,7 +1,7 @@
 //! Ember's shape: the configurations of its parts, and the diffusers folder that holds them.
 
 use crate::corpus::Measured;
-use crate::corpus::captions::vocabulary;
+use crate::corpus::captions::{family_names, vocabulary};
 use crate::corpus::families::Family;
 use crate::model::autoencoder_kl::AutoencoderKlConfig;
 use crate::model::clip_text::ClipTextConfig;
@@ -67,6 +67,10 @@ pub fn text_json(tokens: usize) -> Value {
     })
 }
 
+/// [`SliderSpec::reach`] of warmth, contrast, density, symmetry and scale. Told no more than it saw in training, Ember went half of
+/// the way in density and scale.
+const REACHES: [f32; 5] = [1.0, 1.25, 2.0, 1.0, 2.0];
+
 /// The sliders, in the order in which they enter the class vector.
 pub fn sliders() -> Vec<SliderSpec> {
     let help = [
@@ -76,7 +80,7 @@ pub fn sliders() -> Vec<SliderSpec> {
         "From free to mirror-symmetric.",
         "From fine marks to a few large shapes.",
     ];
-    let spec = |name: String, label: String, group: &str, neutral: f32, help: String| SliderSpec {
+    let spec = |name: String, label: String, group: &str, neutral: f32, help: String, words: Vec<String>| SliderSpec {
         name,
         label,
         group: group.into(),
@@ -84,6 +88,8 @@ pub fn sliders() -> Vec<SliderSpec> {
         max: 1.0,
         neutral,
         help,
+        words,
+        reach: 1.0,
     };
     let title = |name: &str| {
         let mut text = name.replace('_', " ");
@@ -91,11 +97,19 @@ pub fn sliders() -> Vec<SliderSpec> {
         text
     };
     let attributes = Measured::NAMES.iter().zip(help);
-    let attributes = attributes.map(|(n, h)| spec((*n).into(), title(n), ATTRIBUTE, 0.5, h.into()));
+    let attributes = attributes.zip(REACHES).map(|((n, h), reach)| SliderSpec {
+        reach,
+        ..spec((*n).into(), title(n), ATTRIBUTE, 0.5, h.into(), Vec::new())
+    });
     let families = Family::ALL.iter().map(|f| {
         let label = title(f.name());
         let help = format!("Share of {} in the mix of families.", label.to_lowercase());
-        spec(format!("family:{}", f.name()), label, FAMILY, 1.0, help)
+        let mut words: Vec<String> = family_names(*f).iter().map(|name| name.to_string()).collect();
+        let plain = f.name().replace('_', " ");
+        if !words.contains(&plain) {
+            words.push(plain);
+        }
+        spec(format!("family:{}", f.name()), label, FAMILY, 1.0, help, words)
     });
     attributes.chain(families).collect()
 }
@@ -192,6 +206,13 @@ mod tests {
     use crate::model::unet::Unet;
     use burn::module::Module;
     use burn::tensor::Device;
+
+    #[test]
+    fn the_shipped_checkpoint_has_these_sliders() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/ember/kiln.json");
+        let extras: Extras = serde_json::from_slice(&std::fs::read(shipped).unwrap()).unwrap();
+        assert_eq!(extras.sliders, sliders());
+    }
 
     #[test]
     fn ember_fits_its_size() {

@@ -3,6 +3,7 @@
     python tests/reference/ember.py models/ember "a red fox in front of misty blue mountains" 7 fox.png
 """
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,31 @@ import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel, UniPCMultistepScheduler
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
+
+
+COUNTS = ("two", "three", "four", "five", "six", "several")
+
+
+def meant(kiln, prompt, sliders):
+    """Families that words name are set, families that are set are named: see src/pipeline/mix.rs."""
+    split = lambda text: re.findall(r"[^\W_]+", text.lower())
+    text = split(prompt)[:64]
+
+    def named(phrase):
+        phrase = split(phrase)
+        places = [i for i in range(len(text) - len(phrase) + 1) if text[i:i + len(phrase)] == phrase]
+        return any(not any(w in COUNTS or w.isdigit() for w in text[max(i - 2, 0):i]) for i in places)
+
+    families = [s for s in kiln["sliders"] if s["group"] == "family"]
+    heard = [s for s in families if any(map(named, s.get("words", [])))]
+    shares = sorted((s for s in families if sliders.get(s["name"], 0) > 0), key=lambda s: -sliders[s["name"]])
+    if not shares:
+        return prompt, sliders | {s["name"]: s["max"] for s in heard}
+    if not heard:
+        least = 0.1 * sum(sliders[s["name"]] for s in shares)
+        spoken = " and ".join(s["words"][0] for s in shares[:2] if sliders[s["name"]] >= least)
+        prompt = f"{spoken}, {prompt}" if prompt.strip() else spoken
+    return prompt, sliders
 
 
 def class_vector(kiln, sliders):
@@ -21,7 +47,8 @@ def class_vector(kiln, sliders):
         if s["group"] == "family":
             out.append((value or 0) / shares if shares else 0.0)
         else:
-            out += [0.0, 0.0] if value is None else [2 * (value - s["min"]) / (s["max"] - s["min"]) - 1, 1.0]
+            place = None if value is None else 2 * (value - s["min"]) / (s["max"] - s["min"]) - 1
+            out += [0.0, 0.0] if value is None else [s.get("reach", 1.0) * place, 1.0]
     return torch.tensor([out])
 
 
@@ -38,6 +65,7 @@ def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, si
     if kiln["sampler"] == "unipc":
         scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=scheduler.config.shift)
     length = text.config.max_position_embeddings
+    prompt, sliders = meant(kiln, prompt, sliders)
     ids = tokenizer([negative, prompt], padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
     words = text(ids).last_hidden_state
     labels = class_vector(kiln, sliders)

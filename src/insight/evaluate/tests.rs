@@ -20,6 +20,8 @@ fn info(sliders: bool, words: bool) -> ModelInfo {
         max: 1.0,
         neutral: 0.5,
         help: String::new(),
+        words: Vec::new(),
+        reach: 1.0,
     };
     let attributes = Measured::NAMES.iter().map(|n| slider((*n).into(), "attribute"));
     let families = Family::ALL.iter().map(|f| slider(format!("family:{}", f.name()), "family"));

@@ -136,7 +136,7 @@ impl Exam {
             if stop() {
                 return Err(Error::cancelled());
             }
-            let told = answers.hears.nothing_set(part.shape[0]);
+            let told = answers.hears.told_by(&part.captions);
             if !self.anew {
                 return errors(&answers.unet, &self.objective, part, &part.words, &told);
             }

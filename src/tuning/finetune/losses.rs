@@ -110,19 +110,19 @@ pub struct Loss {
     /// The denoiser without an adapter and its strictness, where choices teach.
     reference: Option<(Unet, f32)>,
     objective: Objective,
-    told: UnetConditioning,
+    pipeline: Pipeline,
     decoder: Option<AutoencoderKl>,
     scaling: (f32, f32),
     device: Device,
 }
 
 impl Loss {
-    /// For a checkpoint, on its device with gradients. Parts hold up to `batch` pictures; with `beta` they hold choices, first
+    /// For a checkpoint, on its device with gradients. With `beta`, parts hold choices, first
     /// the winners, then the losers.
     ///
     /// # Errors
     /// When the checkpoint's autoencoder has no features to compare.
-    pub fn new(kind: LossKind, beta: Option<f32>, pipeline: &Pipeline, batch: usize) -> Result<Self> {
+    pub fn new(kind: LossKind, beta: Option<f32>, pipeline: &Pipeline) -> Result<Self> {
         let decoder = match (kind, pipeline.autoencoder()) {
             (LossKind::Perceptual, Autoencoder::Kl(model)) => Some(frozen(model.as_ref())),
             (LossKind::Perceptual, Autoencoder::Tiny(_)) => {
@@ -133,13 +133,11 @@ impl Loss {
             }
             _ => None,
         };
-        let mut told = pipeline.nothing_set(batch);
-        told.class_labels = told.class_labels.map(Tensor::from_inner);
         Ok(Self {
             kind,
             reference: beta.map(|beta| (pipeline.unet().clone(), beta)),
             objective: Objective::new(pipeline.schedule()),
-            told,
+            pipeline: pipeline.clone(),
             decoder,
             scaling: pipeline.latent_scaling(),
             device: pipeline.device().clone().autodiff(),
@@ -182,8 +180,8 @@ impl Loss {
 
     /// What the denoiser is told beside time and words.
     fn told(&self, part: &Part) -> UnetConditioning {
-        let mut told = self.told.clone();
-        told.class_labels = told.class_labels.map(|labels| labels.narrow(0, 0, part.shape[0]));
+        let mut told = self.pipeline.told_by(&part.captions);
+        told.class_labels = told.class_labels.map(Tensor::from_inner);
         told
     }
 
@@ -191,8 +189,7 @@ impl Loss {
     fn judged(&self, answer: Tensor<4>, q: Question, judge: Option<&Judge>, part: &Part) -> Result<Tensor<1>> {
         let n = part.shape[0];
         if let Some((reference, beta)) = &self.reference {
-            let mut plain = self.told(part);
-            plain.class_labels = plain.class_labels.map(Tensor::inner);
+            let plain = self.pipeline.told_by(&part.captions);
             let base = errors(reference, &self.objective, part, &part.words, &plain)?;
             return Ok(self.preferred(answer - q.target, part, &base, *beta));
         }

@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
             Some(Preference::Dpo { beta }) => Some(beta),
             _ => None,
         };
-        let loss = Loss::new(settings.loss, beta, self.pipeline, settings.batch.max(2))?;
+        let loss = Loss::new(settings.loss, beta, self.pipeline)?;
         let mut shards = Shards::at_least(&self.student, self.pipeline.device(), settings.batch, 2)?;
         let data = self.data.clone();
         let hears = self.pupil.before().hears;

@@ -215,7 +215,7 @@ fn gradients_that_are_computed_again_are_those_that_were_remembered() {
         let pupil = Pupil::new(&pipeline, &settings, &out).unwrap();
         let mut student = pupil.student();
         let mut optimizer = crate::tuning::optimizer::Optimizer::new(&student, settings.optimizer_config());
-        let loss = Loss::new(settings.loss, preference.map(|p| p.beta()), &pipeline, 2).unwrap();
+        let loss = Loss::new(settings.loss, preference.map(|p| p.beta()), &pipeline).unwrap();
         // The first of an adapter's matrices has no slope before the second has moved.
         for last in [false, true] {
             let (learner, words) = pupil.learning(&student, &part.captions, 7).unwrap();
@@ -267,7 +267,7 @@ fn gradients_of_each_loss_are_those_of_its_slope() {
     let unet = frozen(pipeline.unet());
     for (kind, beta) in [(LossKind::Mse, None), (LossKind::Perceptual, None), (LossKind::Mse, Some(50.0))] {
         let part = if beta.is_some() { &two } else { &one };
-        let loss = Loss::new(kind, beta, &pipeline, 2).unwrap();
+        let loss = Loss::new(kind, beta, &pipeline).unwrap();
         // Both matrices away from zero, else only one of them has a slope.
         let lora = Lora::new(&mut Init::new(&device, 5), &found, 2);
         let mut optimizer = crate::tuning::optimizer::Optimizer::new(
@@ -449,7 +449,7 @@ fn a_step_of_a_new_word_is_torchs() {
         captions: step.captions.clone(),
         shape: [2, 8, 8, 4],
     };
-    let loss = Loss::new(LossKind::Mse, None, &pipeline, 2).unwrap();
+    let loss = Loss::new(LossKind::Mse, None, &pipeline).unwrap();
     let (learner, words) = pupil.learning(&student, &part.captions, 0).unwrap();
     let value = loss.of(&learner.whole(), None, &part, words).unwrap();
     near(&[value.clone().inner().into_scalar()], &of("loss"), "the loss");
