@@ -185,6 +185,10 @@ pub struct Recipe {
     /// How far guidance is brought back to the spread of the prompt's own prediction, 0..=1 (Lin et al. 2023).
     #[serde(default)]
     pub cfg_rescale: f32,
+    /// Share of the steps, from the first, that guidance leaves alone, 0..=1: where all is noise it takes variety and colour from
+    /// pictures (Kynkäänniemi et al. 2024, arXiv:2404.07724). Counted as AUTOMATIC1111 does.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_early_cfg: f32,
     /// A second seed, towards which the starting noise is turned.
     #[serde(default)]
     pub variation: Option<Variation>,
@@ -295,6 +299,11 @@ fn one() -> u32 {
     1
 }
 
+/// So that pictures of before keep their bytes.
+fn is_zero(share: &f32) -> bool {
+    *share == 0.0
+}
+
 /// Smallest and largest side of a picture, in pixels.
 pub const SIDE_RANGE: std::ops::RangeInclusive<u32> = 64..=2048;
 /// Steps that a Recipe may ask for.
@@ -321,6 +330,7 @@ impl Default for Recipe {
             outpaint: None,
             clip_skip: 1,
             cfg_rescale: 0.0,
+            skip_early_cfg: 0.0,
             variation: None,
             seamless: false,
             first_pass: None,
@@ -451,7 +461,12 @@ impl Recipe {
     /// As there.
     pub fn check_additions(&self) -> Result<()> {
         let variation = self.variation.map_or(0.0, |v| v.strength);
-        for (name, share) in [("guidance rescale", self.cfg_rescale), ("sub-seed strength", variation)] {
+        let shares = [
+            ("guidance rescale", self.cfg_rescale),
+            ("share of steps without guidance", self.skip_early_cfg),
+            ("sub-seed strength", variation),
+        ];
+        for (name, share) in shares {
             if !(0.0..=1.0).contains(&share) {
                 return Err(Error::usage(format!("The {name} {share} is out of range: use 0 (off) to 1.")));
             }

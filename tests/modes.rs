@@ -60,6 +60,7 @@ struct Case {
     mask: bool,
     clip_skip: Option<u32>,
     cfg_rescale: Option<f32>,
+    skip_early_cfg: Option<f32>,
     subseed: Option<u64>,
     subseed_strength: Option<f32>,
     seamless: Option<bool>,
@@ -79,6 +80,7 @@ impl Case {
             source: self.strength.and_then(|s| source(&golden("modes/source.png"), s)),
             clip_skip: self.clip_skip.unwrap_or(1),
             cfg_rescale: self.cfg_rescale.unwrap_or(0.0),
+            skip_early_cfg: self.skip_early_cfg.unwrap_or(0.0),
             variation: self
                 .subseed
                 .zip(self.subseed_strength)
@@ -211,8 +213,9 @@ fn a_second_pass_on_the_enlarged_latent_agrees_with_diffusers() {
 }
 
 #[test]
-fn rescaled_guidance_and_variations_agree_with_the_field() {
+fn rescaled_and_late_guidance_and_variations_agree_with_the_field() {
     agree("rescale", 1);
+    agree("early", 1);
     agree("variation", 1);
 }
 

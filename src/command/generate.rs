@@ -72,6 +72,9 @@ pub struct Args {
     /// Brings guidance back to the spread of the prompt's own prediction: 0 is off, 0.7 is usual.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     cfg_rescale: Option<f32>,
+    /// Share of the steps, from the first, without guidance: 0 is none; the checkpoint's own if absent.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    skip_early_cfg: Option<f32>,
     /// A second seed, towards which the noise of the first is turned.
     #[arg(long, value_name = "N", requires = "subseed_strength", allow_negative_numbers = true)]
     subseed: Option<u64>,
@@ -364,6 +367,7 @@ fn recipe(args: &Args, defaults: Recipe) -> Result<Recipe> {
         source: None,
         clip_skip: args.clip_skip.unwrap_or(defaults.clip_skip),
         cfg_rescale: args.cfg_rescale.unwrap_or(defaults.cfg_rescale),
+        skip_early_cfg: args.skip_early_cfg.unwrap_or(defaults.skip_early_cfg),
         variation: args.subseed.zip(args.subseed_strength).map(|(subseed, strength)| Variation { subseed, strength }),
         ..defaults
     };

@@ -42,6 +42,9 @@ pub fn write(recipe: &Recipe) -> String {
     if recipe.cfg_rescale > 0.0 {
         pairs.push(("CFG rescale", recipe.cfg_rescale.to_string()));
     }
+    if recipe.skip_early_cfg > 0.0 {
+        pairs.push(("Skip Early CFG", recipe.skip_early_cfg.to_string()));
+    }
     if let Some(variation) = recipe.variation {
         pairs.push(("Variation seed", variation.subseed.to_string()));
         pairs.push(("Variation seed strength", variation.strength.to_string()));
@@ -154,6 +157,7 @@ pub fn read(text: &str, size: Option<(u32, u32)>) -> Option<Recipe> {
     }
     recipe.clip_skip = pairs.get("Clip skip").and_then(|v| v.parse().ok()).unwrap_or(recipe.clip_skip);
     recipe.cfg_rescale = number("CFG rescale").unwrap_or(recipe.cfg_rescale);
+    recipe.skip_early_cfg = number("Skip Early CFG").unwrap_or(recipe.skip_early_cfg);
     if let (Some(subseed), Some(strength)) =
         (pairs.get("Variation seed").and_then(|v| v.parse().ok()), number("Variation seed strength"))
     {

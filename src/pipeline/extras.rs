@@ -22,6 +22,9 @@ pub struct Extras {
     pub steps: Option<u32>,
     /// Recommended guidance.
     pub cfg_scale: Option<f32>,
+    /// Recommended share of the steps without guidance, see [`crate::recipe::Recipe::skip_early_cfg`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_early_cfg: Option<f32>,
     /// Recommended sampler.
     pub sampler: Option<String>,
     /// A linear look at latents: RGB in -1..=1 = `matrix` (one row a latent channel) times the latent, plus `bias`.

@@ -205,6 +205,7 @@ fn describe(plan: &Blueprint, hash: String, parameters: u64) -> Result<ModelInfo
         height: native_size,
         steps: extras.steps.unwrap_or(steps),
         cfg_scale: extras.cfg_scale.unwrap_or(cfg_scale),
+        skip_early_cfg: extras.skip_early_cfg.unwrap_or_default(),
         sampler: sampler.name().into(),
         ..Recipe::default()
     };

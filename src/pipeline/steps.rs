@@ -10,7 +10,7 @@ use crate::recipe::Recipe;
 use crate::sampler::noise::{TorchGenerator, nchw_to_nhwc};
 use crate::sampler::{Solver, build};
 use crate::{Error, Result};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// What a picture starts from beside noise.
 pub(super) enum Given {
@@ -60,6 +60,21 @@ impl Told {
         };
         Self { words, conditioning }
     }
+
+    /// The rows that hear the prompt, of guided pictures.
+    fn prompts(&self) -> Self {
+        let Self { words, conditioning } = self;
+        let rows: Vec<i64> = (1..words.dims()[0] as i64).step_by(2).collect();
+        let rows = Tensor::<1, Int>::from_data(TensorData::from(rows.as_slice()), &words.device());
+        let second = |all: &Option<Tensor<2>>| all.clone().map(|all| all.select(0, rows.clone()));
+        let conditioning = UnetConditioning {
+            class_labels: second(&conditioning.class_labels),
+            text_embeds: second(&conditioning.text_embeds),
+            time_ids: conditioning.time_ids.iter().skip(1).step_by(2).copied().collect(),
+            timestep_cond: second(&conditioning.timestep_cond),
+        };
+        Self { words: words.clone().select(0, rows), conditioning }
+    }
 }
 
 /// One picture on its way through the steps.
@@ -73,13 +88,17 @@ struct Walk<'a> {
     told: Option<Told>,
     cfg_scale: f32,
     cfg_rescale: f32,
+    /// The first step with guidance, where there is any.
+    guided_from: usize,
     viewer: Viewer<'a>,
 }
 
 impl Walk<'_> {
-    /// What has to be the same for two to take their steps in one call: first step, number of steps, rows and tokens.
-    fn gait(&self) -> (usize, usize, Option<[usize; 3]>) {
-        (self.start.first, self.solver.steps(), self.told.as_ref().map(|told| told.words.dims()))
+    /// What has to be the same for two to take their steps in one call: first step, first with guidance, number of steps, rows and
+    /// tokens.
+    fn gait(&self) -> (usize, usize, usize, Option<[usize; 3]>) {
+        let told = self.told.as_ref().map(|told| told.words.dims());
+        (self.start.first, self.guided_from, self.solver.steps(), told)
     }
 
     /// What the denoiser sees at step `i`, `[h, w, in]`; `c` channels of it are the sample.
@@ -160,7 +179,9 @@ impl Pipeline {
             let (words, conditioning) = self.condition(recipe, guided)?;
             Ok::<_, Error>(Told { words, conditioning })
         });
+        let guided_from = if guided { early(recipe.skip_early_cfg, solver.steps()) } else { 0 };
         Ok(Walk {
+            guided_from,
             solver,
             generator,
             start,
@@ -175,11 +196,15 @@ impl Pipeline {
     /// Takes all steps of pictures of one gait, the first of which has the number `number`.
     fn walk(&self, walks: &mut [Walk], number: usize, size: (usize, usize), observe: Observer) -> Result<()> {
         let told: Vec<&Told> = walks.iter().filter_map(|walk| walk.told.as_ref()).collect();
-        let (Some((first, steps, _)), false) = (walks.first().map(Walk::gait), told.is_empty()) else { return Ok(()) };
+        let (Some((first, guided_from, steps, _)), false) = (walks.first().map(Walk::gait), told.is_empty()) else {
+            return Ok(());
+        };
         let told = Told::together(&told);
+        let prompts = (first < guided_from).then(|| told.prompts());
         let ((w, h), c) = (size, self.vae_config.latent_channels());
         for i in first..steps {
-            let mut outputs = self.predict(walks, i, size, &told)?;
+            let told = prompts.as_ref().filter(|_| i < guided_from).unwrap_or(&told);
+            let mut outputs = self.predict(walks, i, size, told)?;
             let each = outputs.len() / walks.len();
             for (walk, output) in walks.iter_mut().zip(outputs.chunks_exact_mut(each)) {
                 walk.take(i, output, (w, h, c), !self.sees_mask())?;
@@ -293,11 +318,27 @@ impl Pipeline {
     }
 }
 
+/// How many steps `share` of them are, from the first, as AUTOMATIC1111 counts.
+fn early(share: f32, steps: usize) -> usize {
+    (0..steps).take_while(|i| share > 0.0 && *i as f32 / steps as f32 <= share).count()
+}
+
 /// Replaces `x` by `stays` where `mask` is 0; `channels` numbers a place.
 fn blend(x: &mut [f32], stays: &[f32], mask: &[f32], channels: usize) {
     for ((x, s), m) in x.chunks_exact_mut(channels).zip(stays.chunks_exact(channels)).zip(mask) {
         for (x, s) in x.iter_mut().zip(s) {
             *x = (1.0 - m) * s + m * *x;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::early;
+
+    #[test]
+    fn early_steps_are_counted_as_peers_do() {
+        assert_eq!([0.0, 0.05, 0.15, 0.2, 1.0].map(|share| early(share, 10)), [0, 1, 2, 3, 10]);
+        assert_eq!((early(0.15, 4), early(0.5, 0)), (1, 0));
     }
 }

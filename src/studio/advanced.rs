@@ -84,6 +84,12 @@ fn sampling(ui: &mut Ui, form: &mut Form, info: &ModelInfo) {
     if let Some(value) = slider(ui, "CFG rescale", help, |v| Slider::new(v, 0.0..=1.0).fixed_decimals(2), rescale) {
         form.cfg_rescale = Some(value);
     }
+    let early = form.skip_early_cfg.unwrap_or(defaults.skip_early_cfg);
+    let help = "Share of the steps at the beginning that guidance leaves alone; 0 is none. Patterns gain variety and depth by it, things \
+                lose shape.";
+    if let Some(value) = slider(ui, "Skip early CFG", help, |v| Slider::new(v, 0.0..=1.0).fixed_decimals(2), early) {
+        form.skip_early_cfg = Some(value);
+    }
     if info.text_layers > 1 {
         let skip = form.clip_skip.unwrap_or(defaults.clip_skip);
         let help = "Which layer of the text encoder is heard, from its end: 1 is the last one, 2 the one before.";
@@ -222,6 +228,9 @@ pub fn rare_facts(recipe: &Recipe) -> Vec<(&'static str, String)> {
     }
     if recipe.cfg_rescale != 0.0 {
         facts.push(("CFG rescale", format!("{:.2}", recipe.cfg_rescale)));
+    }
+    if recipe.skip_early_cfg != 0.0 {
+        facts.push(("Skip early CFG", format!("{:.2}", recipe.skip_early_cfg)));
     }
     if let Some(variation) = recipe.variation {
         facts.push(("Sub-seed", format!("{}, by {:.2}", variation.subseed, variation.strength)));

@@ -60,6 +60,8 @@ pub struct Form {
     pub clip_skip: Option<u32>,
     /// Guidance rescale.
     pub cfg_rescale: Option<f32>,
+    /// Share of the steps without guidance.
+    pub skip_early_cfg: Option<f32>,
     /// A second seed.
     pub variation: Option<Variation>,
     /// Whether edges meet.
@@ -107,6 +109,7 @@ impl Default for Form {
             style: None,
             clip_skip: None,
             cfg_rescale: None,
+            skip_early_cfg: None,
             variation: None,
             seamless: false,
             enlarge: None,
@@ -170,6 +173,7 @@ impl Form {
             embeddings: self.embeddings.clone(),
             clip_skip: self.clip_skip.unwrap_or(defaults.clip_skip).clamp(1, info.text_layers.max(1)),
             cfg_rescale: self.cfg_rescale.unwrap_or(defaults.cfg_rescale),
+            skip_early_cfg: self.skip_early_cfg.unwrap_or(defaults.skip_early_cfg),
             variation: self.variation,
             version: Recipe::default().version,
         };
@@ -202,6 +206,7 @@ impl Form {
             || self.height.is_some()
             || self.clip_skip.is_some()
             || self.cfg_rescale.is_some()
+            || self.skip_early_cfg.is_some()
             || self.enlarge.is_some()
             || self.seamless
     }
@@ -209,7 +214,8 @@ impl Form {
     /// Leaves everything of the fold to the model, but for what a Recipe brought with it.
     pub fn reset(&mut self) {
         (self.steps, self.cfg_scale, self.sampler, self.width, self.height) = (None, None, None, None, None);
-        (self.clip_skip, self.cfg_rescale, self.enlarge, self.seamless) = (None, None, None, false);
+        (self.clip_skip, self.cfg_rescale, self.skip_early_cfg) = (None, None, None);
+        (self.enlarge, self.seamless) = (None, false);
     }
 
     /// How many pictures the next press makes: one seed gives one picture.
@@ -258,6 +264,8 @@ impl Form {
         self.seamless = recipe.seamless;
         self.clip_skip = Some(recipe.clip_skip).filter(|v| unless(defaults.is_some_and(|d| d.clip_skip == *v)));
         self.cfg_rescale = Some(recipe.cfg_rescale).filter(|v| unless(defaults.is_some_and(|d| d.cfg_rescale == *v)));
+        let skip = Some(recipe.skip_early_cfg);
+        self.skip_early_cfg = skip.filter(|v| unless(defaults.is_some_and(|d| d.skip_early_cfg == *v)));
         self.variation = recipe.variation;
         self.style = None;
         self.adapters = recipe.adapters.clone();
@@ -287,6 +295,7 @@ impl Form {
         self.steps = self.steps.filter(|value| STEP_RANGE.contains(value));
         self.clip_skip = self.clip_skip.filter(|value| CLIP_SKIP_RANGE.contains(value));
         self.cfg_rescale = self.cfg_rescale.filter(|value| (0.0..=1.0).contains(value));
+        self.skip_early_cfg = self.skip_early_cfg.filter(|value| (0.0..=1.0).contains(value));
         self.variation = self.variation.filter(|value| (0.0..=1.0).contains(&value.strength));
         self.enlarge = self
             .enlarge
@@ -380,6 +389,7 @@ mod tests {
             sampler: "heun".into(),
             clip_skip: 2,
             cfg_rescale: 0.7,
+            skip_early_cfg: 0.2,
             variation: Some(Variation { subseed: 9, strength: 0.25 }),
             adapters: vec![AdapterRef { name: "ink.safetensors".into(), hash: "ab".into(), weight: 0.8 }],
             embeddings: vec![EmbeddingRef { name: "fox.safetensors".into(), hash: "0f".into() }],

@@ -189,6 +189,7 @@ pub fn write_configs(folder: &Path, tokens: usize, statistics: &LatentStatistics
         native_size: Some(SIDE as u32),
         steps: Some(10),
         cfg_scale: Some(3.0),
+        skip_early_cfg: None,
         sampler: Some("unipc".into()),
         preview: Some(statistics.preview.clone()),
     };

@@ -73,9 +73,11 @@ def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, si
     side = (size or kiln["native_size"]) // 2 ** (len(vae.config.block_out_channels) - 1)
     x = torch.randn(1, vae.config.latent_channels, side, side, generator=torch.Generator("cpu").manual_seed(seed))
     scheduler.set_timesteps(steps or kiln["steps"])
-    for t in scheduler.timesteps:
+    skip = kiln.get("skip_early_cfg", 0)
+    for i, t in enumerate(scheduler.timesteps):
         without, given = unet(torch.cat([x, x]), t, words, class_labels=labels).sample.chunk(2)
-        guided = without + (cfg or kiln["cfg_scale"]) * (given - without)
+        early = skip > 0 and i / len(scheduler.timesteps) <= skip
+        guided = given if early else without + (cfg or kiln["cfg_scale"]) * (given - without)
         x = scheduler.step(guided, t, x).prev_sample
     picture = vae.decode(x / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)).sample
     return ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()

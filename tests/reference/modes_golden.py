@@ -124,6 +124,25 @@ def slerp(share, a, b):
 
 cases.append(run(StableDiffusionPipeline, pipe.unet, "rescale", "ddim", 4, 6.0, 14, guidance_rescale=0.7, **words)
              | words | {"unet": "tiny_sd", "cfg_rescale": 0.7, "mask": False})
+
+
+def unguided(module, calls):
+    """The same network, which tells guidance in its first calls that words make no difference."""
+    module = copy.deepcopy(module)
+    forward, made = module.forward, []
+
+    def early(*given, **more):
+        made.append(forward(*given, **more))
+        answer = made[-1][0]
+        return (torch.cat([answer.chunk(2)[1]] * 2) if len(made) <= calls else answer,)
+
+    module.forward = early
+    return module
+
+
+# Of six steps 0 and 1 are at most 0.2 of the way.
+cases.append(run(StableDiffusionPipeline, unguided(pipe.unet, 2), "early", "ddim", 6, 5.0, 17, **words)
+             | words | {"unet": "tiny_sd", "skip_early_cfg": 0.2, "mask": False})
 noises = [torch.randn(4, side // 4, side // 4, generator=torch.Generator("cpu").manual_seed(s)) for s in (15, 99)]
 cases.append(run(StableDiffusionPipeline, pipe.unet, "variation", "ddim", 4, 3.0, 15, latents=slerp(0.3, *noises)[None], **words)
              | words | {"unet": "tiny_sd", "subseed": 99, "subseed_strength": 0.3, "mask": False})

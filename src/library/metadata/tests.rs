@@ -30,6 +30,7 @@ fn full_recipe() -> Recipe {
         outpaint: Some(Outpaint { left: 16, top: 0, right: 32, bottom: 48 }),
         clip_skip: 2,
         cfg_rescale: 0.7,
+        skip_early_cfg: 0.15,
         variation: Some(Variation { subseed: u64::MAX - 1, strength: 0.25 }),
         seamless: true,
         ..Recipe::default()
