@@ -12,6 +12,9 @@ const TEMPORARY: &str = ".kiln-writing-";
 /// On file systems without locks, a temporary file this old belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
+/// How often a file is begun that others sweep away before it is locked.
+const ATTEMPTS: u32 = 20;
+
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// Writes a file so that at any instant either the old file, the new one, or none is there, and after the return the
@@ -100,18 +103,24 @@ fn write_and_place<T>(
         // Tells another Kiln that this file is no orphan; where there are no locks, its age does.
         let _ = file.lock();
         let written = fill(&mut file).and_then(|()| file.sync_all());
-        drop(file);
+        // Still locked, or it could be swept away before it has its name.
         let done = written.and_then(|()| place(&temporary));
+        drop(file);
         if done.is_err() {
             let _ = fs::remove_file(&temporary);
         }
         done
     };
-    let done = match attempt() {
+    let mut done = attempt();
+    for _ in 1..ATTEMPTS {
         // Swept away between its creation and its lock: once more.
-        Err(e) if e.kind() == ErrorKind::NotFound && folder.is_dir() => attempt()?,
-        other => other?,
-    };
+        let swept = done.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        if !swept || !folder.is_dir() {
+            break;
+        }
+        done = attempt();
+    }
+    let done = done?;
     flush_folder(folder);
     Ok(done)
 }
@@ -223,6 +232,25 @@ mod tests {
         fs::write(folder.path().join("b.png"), b"kept").unwrap();
         assert_eq!(sweep(folder.path()), 1);
         assert_eq!(names(folder.path()), [".kiln-writing-2-0", "b.png"]);
+    }
+
+    #[test]
+    fn files_are_written_while_others_sweep() {
+        let folder = tempfile::tempdir().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        sweep(folder.path());
+                    }
+                });
+            }
+            let written = (0..200).try_for_each(|_| write_new(folder.path(), "x", "png", b"new").map(drop));
+            done.store(true, Ordering::Relaxed);
+            written.unwrap();
+        });
+        assert_eq!(names(folder.path()).iter().filter(|name| name.ends_with(".png")).count(), 200);
     }
 
     #[test]
