@@ -51,7 +51,8 @@ pub fn class_width(sliders: &[SliderSpec]) -> usize {
 }
 
 /// Sliders as the class vector that the denoiser was trained on. An attribute gives its value from minus to plus
-/// [`SliderSpec::reach`] and a flag that it is set, both zero when it is not; the families give their shares, which sum to one, or all zero when none is set.
+/// [`SliderSpec::reach`] and a flag that it is set, both zero when it is not; the families give their shares, which sum to one, or
+/// all zero when none is set.
 pub fn class_vector(sliders: &[SliderSpec], values: &BTreeMap<String, f32>) -> Vec<f32> {
     let shares: f32 = sliders.iter().filter(|s| s.group == FAMILY).filter_map(|s| values.get(&s.name)).sum();
     let mut vector = Vec::with_capacity(class_width(sliders));
@@ -72,28 +73,18 @@ pub fn class_vector(sliders: &[SliderSpec], values: &BTreeMap<String, f32>) -> V
 mod tests {
     use super::*;
 
-    fn slider(name: &str, group: &str) -> SliderSpec {
-        SliderSpec {
-            name: name.into(),
-            label: name.into(),
-            group: group.into(),
-            min: 0.0,
-            max: 1.0,
-            neutral: 0.5,
-            help: String::new(),
-            words: Vec::new(),
-            reach: 1.0,
-        }
-    }
-
     #[test]
     fn unset_is_zero_and_shares_sum_to_one() {
-        let sliders =
-            [slider("warmth", ATTRIBUTE), slider("density", ATTRIBUTE), slider("a", FAMILY), slider("b", FAMILY)];
+        let sliders = [
+            SliderSpec::plain("warmth", ATTRIBUTE),
+            SliderSpec::plain("density", ATTRIBUTE),
+            SliderSpec::plain("a", FAMILY),
+            SliderSpec::plain("b", FAMILY),
+        ];
         assert_eq!(class_vector(&sliders, &BTreeMap::new()), [0.0; 6]);
         let values = BTreeMap::from([("warmth".into(), 1.0), ("a".into(), 0.5), ("b".into(), 1.5)]);
         assert_eq!(class_vector(&sliders, &values), [1.0, 1.0, 0.0, 0.0, 0.25, 0.75]);
-        let far = SliderSpec { reach: 1.5, ..slider("warmth", ATTRIBUTE) };
+        let far = SliderSpec { reach: 1.5, ..SliderSpec::plain("warmth", ATTRIBUTE) };
         let at = |v: f32| class_vector(std::slice::from_ref(&far), &BTreeMap::from([("warmth".into(), v)]));
         assert_eq!((at(0.0), at(0.5), at(1.0)), (vec![-1.5, 1.0], vec![0.0, 1.0], vec![1.5, 1.0]));
     }

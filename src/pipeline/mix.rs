@@ -61,15 +61,8 @@ mod tests {
 
     fn sliders() -> Vec<SliderSpec> {
         let spec = |name: &str, group: &str, words: &[&str]| SliderSpec {
-            name: name.into(),
-            label: name.into(),
-            group: group.into(),
-            min: 0.0,
-            max: 1.0,
-            neutral: 1.0,
-            help: String::new(),
             words: words.iter().map(|w| w.to_string()).collect(),
-            reach: 1.0,
+            ..SliderSpec::plain(name, group)
         };
         vec![
             spec("warmth", "attribute", &["warm"]),

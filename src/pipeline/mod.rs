@@ -68,6 +68,24 @@ pub struct SliderSpec {
     pub reach: f32,
 }
 
+impl SliderSpec {
+    /// One from 0 to 1 that is called so, for tests.
+    #[cfg(test)]
+    pub(crate) fn plain(name: &str, group: &str) -> Self {
+        Self {
+            name: name.into(),
+            label: name.into(),
+            group: group.into(),
+            min: 0.0,
+            max: 1.0,
+            neutral: 0.5,
+            help: String::new(),
+            words: Vec::new(),
+            reach: 1.0,
+        }
+    }
+}
+
 fn usual_reach() -> f32 {
     1.0
 }

@@ -325,23 +325,12 @@ mod tests {
     use super::*;
 
     fn info() -> ModelInfo {
-        let slider = crate::pipeline::SliderSpec {
-            name: "warmth".into(),
-            label: "Warmth".into(),
-            group: "attribute".into(),
-            min: 0.0,
-            max: 1.0,
-            neutral: 0.5,
-            help: String::new(),
-            words: Vec::new(),
-            reach: 1.0,
-        };
         ModelInfo {
             name: "m".into(),
             path: "m".into(),
             hash: String::new(),
             summary: String::new(),
-            sliders: vec![slider],
+            sliders: vec![crate::pipeline::SliderSpec::plain("warmth", "attribute")],
             vocabulary: Vec::new(),
             native_size: 256,
             size_multiple: 64,

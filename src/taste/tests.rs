@@ -10,18 +10,7 @@ const SIDE: usize = 64;
 
 fn slider(name: &str) -> SliderSpec {
     let group = if name.starts_with("family:") { "family" } else { "attribute" };
-    let (name, label, group) = (name.to_string(), name.to_string(), group.to_string());
-    SliderSpec {
-        name,
-        label,
-        group,
-        min: 0.0,
-        max: 1.0,
-        neutral: 0.5,
-        help: String::new(),
-        words: Vec::new(),
-        reach: 1.0,
-    }
+    SliderSpec::plain(name, group)
 }
 
 /// A model with Ember's words and attribute sliders.

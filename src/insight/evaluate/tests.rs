@@ -12,19 +12,8 @@ use crate::pipeline::SliderSpec;
 const SIDE: usize = 64;
 
 fn info(sliders: bool, words: bool) -> ModelInfo {
-    let slider = |name: String, group: &str| SliderSpec {
-        label: name.clone(),
-        name,
-        group: group.into(),
-        min: 0.0,
-        max: 1.0,
-        neutral: 0.5,
-        help: String::new(),
-        words: Vec::new(),
-        reach: 1.0,
-    };
-    let attributes = Measured::NAMES.iter().map(|n| slider((*n).into(), "attribute"));
-    let families = Family::ALL.iter().map(|f| slider(format!("family:{}", f.name()), "family"));
+    let attributes = Measured::NAMES.iter().map(|n| SliderSpec::plain(n, "attribute"));
+    let families = Family::ALL.iter().map(|f| SliderSpec::plain(&format!("family:{}", f.name()), "family"));
     ModelInfo {
         name: "painter".into(),
         sliders: if sliders { attributes.chain(families).collect() } else { Vec::new() },

@@ -117,8 +117,8 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// For a checkpoint, on its device with gradients. With `beta`, parts hold choices, first
-    /// the winners, then the losers.
+    /// For a checkpoint, on its device with gradients. With `beta`, parts hold choices, first the winners, then the
+    /// losers.
     ///
     /// # Errors
     /// When the checkpoint's autoencoder has no features to compare.
