@@ -186,7 +186,8 @@ pub struct Recipe {
     #[serde(default)]
     pub cfg_rescale: f32,
     /// Share of the steps, from the first, that guidance leaves alone, 0..=1: where all is noise it takes variety and colour from
-    /// pictures (Kynkäänniemi et al. 2024, arXiv:2404.07724). Counted as AUTOMATIC1111 does.
+    /// pictures (Kynkäänniemi et al. 2024, arXiv:2404.07724). Counted as AUTOMATIC1111 does. A checkpoint that says what things are
+    /// (as Ember does) is guided there towards the things that the prompt names, and away from nothing else.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip_early_cfg: f32,
     /// A second seed, towards which the starting noise is turned.

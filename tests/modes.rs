@@ -140,6 +140,39 @@ fn seamless_pictures_agree_with_circular_padding_in_diffusers() {
 }
 
 #[test]
+fn early_steps_are_guided_from_the_scene_without_its_things() {
+    let Some(plain) = load(&golden("tiny_sd")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    copy(&golden("tiny_sd"), folder.path());
+    fs::write(folder.path().join("kiln.json"), r#"{"things": ["fox"]}"#).unwrap();
+    let Some(knowing) = load(folder.path()) else { return };
+    let recipe = |prompt: &str, negative: &str, skip: f32| Recipe {
+        prompt: prompt.into(),
+        negative_prompt: negative.into(),
+        sampler: "euler".into(),
+        steps: 5,
+        cfg_scale: 5.0,
+        seed: 21,
+        width: 64,
+        height: 64,
+        skip_early_cfg: skip,
+        ..Recipe::default()
+    };
+    let same = |a: Recipe, b: Recipe| draw(&knowing, &a) == draw(&plain, &b);
+    // All steps are early ones: guidance as ever, from the prompt without the fox and with what is not wanted.
+    assert!(same(recipe("a calm fox", "", 1.0), recipe("a calm fox", "a calm ", 0.0)));
+    assert!(same(recipe("a calm fox", "red", 1.0), recipe("a calm fox", "a calm , red", 0.0)));
+    assert!(!same(recipe("a calm fox", "", 0.4), recipe("a calm fox", "", 0.4)));
+    // Nothing to ask for, and no early steps.
+    assert!(same(recipe("a calm sea", "", 0.4), recipe("a calm sea", "", 0.4)));
+    assert!(same(recipe("a calm fox", "red", 0.0), recipe("a calm fox", "red", 0.0)));
+    // Together, though one is guided in the early steps and the other is not.
+    let two = [recipe("a calm fox", "", 0.4), recipe("a calm sea", "", 0.4)];
+    let together = knowing.generate_together(&two, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(together.iter().zip(&two).all(|(made, alone)| made.rgb == draw(&knowing, alone)));
+}
+
+#[test]
 fn a_second_pass_is_image_to_image_on_the_enlarged_first() {
     let Some(pipeline) = load(&golden("tiny_sd")) else { return };
     for sampler in ["euler", "heun"] {

@@ -191,6 +191,15 @@ pub fn caption(scene: &SceneDescription, rng: &mut Rng) -> String {
     parts.join(", ")
 }
 
+/// Every phrase that names a thing, one or several of it, or says where and how it is, sorted.
+pub fn things() -> Vec<String> {
+    let names = OBJECTS.iter().flat_map(|o| o.names).map(|name| name.to_string());
+    let many = OBJECTS.iter().map(|o| plural(o.names[0]));
+    let places = Position::ALL.iter().flat_map(|p| position_names(*p)).map(|name| name.to_string());
+    let looks = Treatment::ALL.iter().flat_map(|t| treatment_names(*t)).map(|name| name.to_string());
+    names.chain(many).chain(places).chain(looks).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// Every word that the grammar can say, sorted.
 pub fn vocabulary() -> Vec<String> {
     let mut phrases: Vec<&str> = Vec::new();

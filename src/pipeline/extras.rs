@@ -22,7 +22,11 @@ pub struct Extras {
     pub steps: Option<u32>,
     /// Recommended guidance.
     pub cfg_scale: Option<f32>,
-    /// Recommended share of the steps without guidance, see [`crate::recipe::Recipe::skip_early_cfg`].
+    /// Phrases of its captions that name things in front of a scene, and say of them where and how they are. Early steps are guided
+    /// towards these alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub things: Vec<String>,
+    /// Recommended share of the steps without full guidance, see [`crate::recipe::Recipe::skip_early_cfg`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_early_cfg: Option<f32>,
     /// Recommended sampler.

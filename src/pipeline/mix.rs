@@ -25,13 +25,57 @@ fn places(text: &[String], phrase: &[String]) -> Vec<usize> {
 /// The families that a prompt names by [`SliderSpec::words`], in the order of the sliders.
 pub fn named<'a>(sliders: &'a [SliderSpec], prompt: &str) -> Vec<&'a SliderSpec> {
     let text: Vec<String> = each_word(prompt).take(HEARD).collect();
-    // "two maple leaves" may have a word between.
-    let counted = |place: usize| {
-        let before = &text[place.saturating_sub(2)..place];
-        before.iter().any(|word| COUNTS.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit()))
-    };
-    let names = |phrase: &String| places(&text, &words(phrase)).into_iter().any(|place| !counted(place));
+    let names = |phrase: &String| places(&text, &words(phrase)).into_iter().any(|place| !counted(&text, place));
     sliders.iter().filter(|s| s.group == FAMILY && s.words.iter().any(names)).collect()
+}
+
+/// A prompt without these phrases: the scene without its things. What names a family is kept.
+pub fn ground(sliders: &[SliderSpec], things: &[String], prompt: &str) -> String {
+    let spans = spans(prompt);
+    let text: Vec<String> = spans.iter().map(|span| prompt[span.clone()].to_lowercase()).collect();
+    let mut kept = vec![true; text.len()];
+    let mut fixed = vec![false; text.len()];
+    for phrase in sliders.iter().filter(|s| s.group == FAMILY).flat_map(|s| &s.words) {
+        let phrase = words(phrase);
+        let uncounted = places(&text, &phrase).into_iter().filter(|place| !counted(&text, *place));
+        uncounted.for_each(|place| fixed[place..place + phrase.len()].fill(true));
+    }
+    for phrase in things {
+        let phrase = words(phrase);
+        for place in places(&text, &phrase) {
+            let range = place..place + phrase.len();
+            if !fixed[range.clone()].contains(&true) {
+                kept[range].fill(false);
+            }
+        }
+    }
+    let mut ground = String::with_capacity(prompt.len());
+    let mut from = 0;
+    for (span, _) in spans.iter().zip(kept).filter(|(_, kept)| !kept) {
+        ground.push_str(&prompt[from..span.start]);
+        from = span.end;
+    }
+    ground.push_str(&prompt[from..]);
+    ground
+}
+
+/// Where the words of a text stand in it.
+fn spans(text: &str) -> Vec<std::ops::Range<usize>> {
+    let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
+    for (i, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+        let end = i + c.len_utf8();
+        match spans.last_mut().filter(|span| span.end == i) {
+            Some(span) => span.end = end,
+            None => spans.push(i..end),
+        }
+    }
+    spans
+}
+
+/// Whether a count stands before this place; "two maple leaves" may have a word between.
+fn counted(text: &[String], place: usize) -> bool {
+    let before = &text[place.saturating_sub(2)..place];
+    before.iter().any(|word| COUNTS.contains(&word.as_str()) || word.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// What the denoiser is told for a prompt and the sliders that are set: families that only words name get their shares, families that
@@ -103,5 +147,17 @@ mod tests {
         assert!(named(&sliders(), &format!("{} stars", "a ".repeat(HEARD))).is_empty(), "never heard");
         assert!(named(&sliders(), "").is_empty() && named(&[], "stars").is_empty());
         assert!(!holds(&words("a glass, stained"), "stained glass") && !holds(&[], "a") && !holds(&words("a"), " "));
+    }
+
+    #[test]
+    fn a_scene_without_its_things() {
+        let things: Vec<String> = ["fox", "palm", "palm tree", "star", "stars", "on the left"].map(String::from).into();
+        let ground = |prompt: &str| super::ground(&sliders(), &things, prompt);
+        assert_eq!(ground("a (Fox:1.3) on leaves, on the left"), "a (:1.3) on leaves,   ");
+        assert_eq!(ground("palm  trees and a palm tree"), "  trees and a  ");
+        assert_eq!(ground("stars"), "stars", "a night sky");
+        assert_eq!(ground("three stars on leaves"), "three  on leaves");
+        assert_eq!((ground("foxes, ÖDE — leaves"), ground("")), ("foxes, ÖDE — leaves".into(), String::new()));
+        assert_eq!(super::ground(&[], &[], "a fox"), "a fox");
     }
 }

@@ -10,7 +10,7 @@ use crate::recipe::Recipe;
 use crate::sampler::noise::{TorchGenerator, nchw_to_nhwc};
 use crate::sampler::{Solver, build};
 use crate::{Error, Result};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 /// What a picture starts from beside noise.
 pub(super) enum Given {
@@ -61,19 +61,17 @@ impl Told {
         Self { words, conditioning }
     }
 
-    /// The rows that hear the prompt, of guided pictures.
-    fn prompts(&self) -> Self {
+    /// Of a guided picture, the row that hears the prompt.
+    fn prompt(&self) -> Self {
         let Self { words, conditioning } = self;
-        let rows: Vec<i64> = (1..words.dims()[0] as i64).step_by(2).collect();
-        let rows = Tensor::<1, Int>::from_data(TensorData::from(rows.as_slice()), &words.device());
-        let second = |all: &Option<Tensor<2>>| all.clone().map(|all| all.select(0, rows.clone()));
+        let second = |all: &Option<Tensor<2>>| all.clone().map(|all| all.narrow(0, 1, 1));
         let conditioning = UnetConditioning {
             class_labels: second(&conditioning.class_labels),
             text_embeds: second(&conditioning.text_embeds),
-            time_ids: conditioning.time_ids.iter().skip(1).step_by(2).copied().collect(),
+            time_ids: conditioning.time_ids.iter().skip(1).copied().collect(),
             timestep_cond: second(&conditioning.timestep_cond),
         };
-        Self { words: words.clone().select(0, rows), conditioning }
+        Self { words: words.clone().narrow(0, 1, 1), conditioning }
     }
 }
 
@@ -86,18 +84,20 @@ struct Walk<'a> {
     clean: Vec<f32>,
     /// None where there is no step to take.
     told: Option<Told>,
+    /// The same of the early steps that full guidance leaves alone, where there are any.
+    told_early: Option<Told>,
     cfg_scale: f32,
     cfg_rescale: f32,
-    /// The first step with guidance, where there is any.
+    /// The first step with full guidance, where there is any.
     guided_from: usize,
     viewer: Viewer<'a>,
 }
 
 impl Walk<'_> {
-    /// What has to be the same for two to take their steps in one call: first step, first with guidance, number of steps, rows and
-    /// tokens.
-    fn gait(&self) -> (usize, usize, usize, Option<[usize; 3]>) {
-        let told = self.told.as_ref().map(|told| told.words.dims());
+    /// What has to be the same for two to take their steps in one call: first step, first with full guidance, number of steps, rows
+    /// and tokens of the later and of the early ones.
+    fn gait(&self) -> (usize, usize, usize, [Option<[usize; 3]>; 2]) {
+        let told = [&self.told, &self.told_early].map(|told| told.as_ref().map(|told| told.words.dims()));
         (self.start.first, self.guided_from, self.solver.steps(), told)
     }
 
@@ -179,14 +179,20 @@ impl Pipeline {
             let (words, conditioning) = self.condition(recipe, guided)?;
             Ok::<_, Error>(Told { words, conditioning })
         });
+        let told = told.transpose()?;
         let guided_from = if guided { early(recipe.skip_early_cfg, solver.steps()) } else { 0 };
+        let told_early = told.as_ref().filter(|_| start.first < guided_from).map(|told| {
+            let beside = self.condition_beside_ground(recipe)?;
+            Ok::<_, Error>(beside.map_or_else(|| told.prompt(), |(words, conditioning)| Told { words, conditioning }))
+        });
         Ok(Walk {
             guided_from,
             solver,
             generator,
             start,
             clean: Vec::new(),
-            told: told.transpose()?,
+            told,
+            told_early: told_early.transpose()?,
             cfg_scale: recipe.cfg_scale,
             cfg_rescale: recipe.cfg_rescale,
             viewer: Viewer::new(self),
@@ -200,10 +206,11 @@ impl Pipeline {
             return Ok(());
         };
         let told = Told::together(&told);
-        let prompts = (first < guided_from).then(|| told.prompts());
+        let early: Vec<&Told> = walks.iter().filter_map(|walk| walk.told_early.as_ref()).collect();
+        let told_early = (!early.is_empty()).then(|| Told::together(&early));
         let ((w, h), c) = (size, self.vae_config.latent_channels());
         for i in first..steps {
-            let told = prompts.as_ref().filter(|_| i < guided_from).unwrap_or(&told);
+            let told = told_early.as_ref().filter(|_| i < guided_from).unwrap_or(&told);
             let mut outputs = self.predict(walks, i, size, told)?;
             let each = outputs.len() / walks.len();
             for (walk, output) in walks.iter_mut().zip(outputs.chunks_exact_mut(each)) {

@@ -85,8 +85,8 @@ fn sampling(ui: &mut Ui, form: &mut Form, info: &ModelInfo) {
         form.cfg_rescale = Some(value);
     }
     let early = form.skip_early_cfg.unwrap_or(defaults.skip_early_cfg);
-    let help = "Share of the steps at the beginning that guidance leaves alone; 0 is none. Patterns gain variety and depth by it, things \
-                lose shape.";
+    let help = "Share of the steps at the beginning that guidance leaves alone; 0 is none. Patterns gain variety and depth by it. Ember is \
+                guided there towards the things that the prompt names; with other models things lose shape.";
     if let Some(value) = slider(ui, "Skip early CFG", help, |v| Slider::new(v, 0.0..=1.0).fixed_decimals(2), early) {
         form.skip_early_cfg = Some(value);
     }

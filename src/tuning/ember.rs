@@ -1,7 +1,7 @@
 //! Ember's shape: the configurations of its parts, and the diffusers folder that holds them.
 
 use crate::corpus::Measured;
-use crate::corpus::captions::{family_names, vocabulary};
+use crate::corpus::captions::{family_names, things, vocabulary};
 use crate::corpus::families::Family;
 use crate::model::autoencoder_kl::AutoencoderKlConfig;
 use crate::model::clip_text::ClipTextConfig;
@@ -66,6 +66,12 @@ pub fn text_json(tokens: usize) -> Value {
         "bos_token_id": tokens - 2, "eos_token_id": tokens - 1, "pad_token_id": tokens - 1,
     })
 }
+
+/// Guidance and the share of early steps that it leaves to the things alone. Against 3 and none, 96 pictures of patterns and 96 of
+/// things come nearer to painted ones (Fréchet 35 -> 29 and 35 -> 18), and 93 % of the things are recognised instead of 80 %; with a
+/// share of 0.25 or 0.35, or a guidance of 5, within 1 of that, with fewer families recognised.
+const CFG_SCALE: f32 = 4.0;
+const SKIP_EARLY_CFG: f32 = 0.15;
 
 /// [`SliderSpec::reach`] of warmth, contrast, density, symmetry and scale. Told no more than it saw in training, Ember went half of
 /// the way in density and scale.
@@ -188,8 +194,9 @@ pub fn write_configs(folder: &Path, tokens: usize, statistics: &LatentStatistics
         vocabulary: vocabulary(),
         native_size: Some(SIDE as u32),
         steps: Some(10),
-        cfg_scale: Some(3.0),
-        skip_early_cfg: None,
+        cfg_scale: Some(CFG_SCALE),
+        things: things(),
+        skip_early_cfg: Some(SKIP_EARLY_CFG),
         sampler: Some("unipc".into()),
         preview: Some(statistics.preview.clone()),
     };
@@ -209,10 +216,12 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn the_shipped_checkpoint_has_these_sliders() {
+    fn the_shipped_checkpoint_has_these_sliders_and_things() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/ember/kiln.json");
         let extras: Extras = serde_json::from_slice(&std::fs::read(shipped).unwrap()).unwrap();
         assert_eq!(extras.sliders, sliders());
+        assert_eq!(extras.things, things());
+        assert_eq!((extras.cfg_scale, extras.skip_early_cfg), (Some(CFG_SCALE), Some(SKIP_EARLY_CFG)));
     }
 
     #[test]

@@ -38,6 +38,24 @@ def meant(kiln, prompt, sliders):
     return prompt, sliders
 
 
+def ground(kiln, prompt):
+    """The prompt without its things, what names a family kept: see src/pipeline/mix.rs."""
+    spans = [m.span() for m in re.finditer(r"[^\W_]+", prompt)]
+    text = [prompt[a:b].lower() for a, b in spans]
+
+    def places(phrase):
+        phrase = re.findall(r"[^\W_]+", phrase.lower())
+        return [range(i, i + len(phrase)) for i in range(len(text) - len(phrase) + 1) if text[i:i + len(phrase)] == phrase]
+
+    counted = lambda i: any(w in COUNTS or w.isdigit() for w in text[max(i - 2, 0):i])
+    names = [word for s in kiln["sliders"] if s["group"] == "family" for word in s.get("words", [])]
+    fixed = {i for name in names for place in places(name) if not counted(place.start) for i in place}
+    gone = {i for thing in kiln.get("things", []) for place in places(thing) if not fixed & set(place) for i in place}
+    for i in sorted(gone, reverse=True):
+        prompt = prompt[:spans[i][0]] + prompt[spans[i][1]:]
+    return prompt
+
+
 def class_vector(kiln, sliders):
     """Sliders as the U-Net's class labels: see src/pipeline/extras.rs."""
     shares = sum(sliders.get(s["name"], 0) for s in kiln["sliders"] if s["group"] == "family")
@@ -66,18 +84,20 @@ def draw(folder, prompt, seed, negative="", sliders={}, steps=None, cfg=None, si
         scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=scheduler.config.shift)
     length = text.config.max_position_embeddings
     prompt, sliders = meant(kiln, prompt, sliders)
-    ids = tokenizer([negative, prompt], padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+    scene = ground(kiln, prompt) + (f", {negative}" if negative.strip() else "") if kiln.get("things") else prompt
+    ids = tokenizer([negative, prompt, scene], padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
     words = text(ids).last_hidden_state
     labels = class_vector(kiln, sliders)
-    labels = torch.cat([torch.zeros_like(labels), labels])
+    labels = torch.cat([torch.zeros_like(labels), labels, labels])
     side = (size or kiln["native_size"]) // 2 ** (len(vae.config.block_out_channels) - 1)
     x = torch.randn(1, vae.config.latent_channels, side, side, generator=torch.Generator("cpu").manual_seed(seed))
     scheduler.set_timesteps(steps or kiln["steps"])
     skip = kiln.get("skip_early_cfg", 0)
     for i, t in enumerate(scheduler.timesteps):
-        without, given = unet(torch.cat([x, x]), t, words, class_labels=labels).sample.chunk(2)
-        early = skip > 0 and i / len(scheduler.timesteps) <= skip
-        guided = given if early else without + (cfg or kiln["cfg_scale"]) * (given - without)
+        # Early steps are guided away from the same scene without its things; that is from nothing where it has none.
+        rows = [2, 1] if skip > 0 and i / len(scheduler.timesteps) <= skip else [0, 1]
+        without, given = unet(torch.cat([x, x]), t, words[rows], class_labels=labels[rows]).sample.chunk(2)
+        guided = without + (cfg or kiln["cfg_scale"]) * (given - without)
         x = scheduler.step(guided, t, x).prev_sample
     picture = vae.decode(x / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)).sample
     return ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
