@@ -101,7 +101,8 @@ impl Studio {
             "reward" => Preference::Reward,
             _ => Preference::Dpo { beta },
         };
-        let suited = Settings::suited_to(self.pipeline.info().parameters, OptimizerKind::AdamW).taught_by(preference);
+        let suited =
+            Settings::suited_to(self.pipeline.info().parameters, OptimizerKind::AdamW, 8).taught_by(preference);
         let learning_rate = option("--lr", "").parse().unwrap_or(suited.learning_rate);
         let settings = Settings { steps, learning_rate, ..suited };
         let mut taught = lessons::of(library, &settings)?;

@@ -51,7 +51,7 @@ fn a_picture_that_is_made_during_a_lesson_has_the_bytes_that_it_has_without() {
         batch: 4,
         patience: 0,
         resolution: Some(128),
-        ..Settings::suited_to(1, OptimizerKind::AdamW)
+        ..Settings::suited_to(1, OptimizerKind::AdamW, 8)
     };
     let lesson = Lesson {
         search: false,

@@ -130,7 +130,7 @@ impl Args {
             "sgd" => OptimizerKind::Sgd,
             _ => OptimizerKind::AdamW,
         };
-        let mut suited = Settings::suited_to(parameters, optimizer);
+        let mut suited = Settings::suited_to(parameters, optimizer, self.rank);
         if self.ratings.is_some() {
             suited = suited.taught_by(match self.preference.as_str() {
                 "reward" => Preference::Reward,
@@ -143,7 +143,6 @@ impl Args {
             suited = suited.for_full();
         }
         Settings {
-            rank: self.rank,
             steps: self.steps,
             loss: match self.loss.as_str() {
                 "perceptual" => LossKind::Perceptual,

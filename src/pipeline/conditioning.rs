@@ -24,6 +24,15 @@ pub(super) struct TextEncoder {
     pub added: Option<Tensor<2>>,
 }
 
+/// What a Recipe asks for, in the checkpoint's terms.
+pub(super) struct Meant {
+    prompt: String,
+    /// The negative prompt.
+    unwanted: String,
+    /// The class vector, where the denoiser takes one.
+    label: Option<Vec<f32>>,
+}
+
 /// An encoded prompt.
 #[derive(Clone)]
 pub(super) struct Encoded {
@@ -39,23 +48,34 @@ impl Pipeline {
         self.unet_config.time_cond_proj_dim.is_some()
     }
 
-    /// Encoded words, sizes and sliders: the unconditional half first, when guided.
-    pub(super) fn condition(&self, recipe: &Recipe, guided: bool) -> Result<(Tensor<3>, UnetConditioning)> {
+    /// What a Recipe asks for once its wildcards are drawn, and words and sliders agree.
+    pub(super) fn meant(&self, recipe: &Recipe) -> Meant {
         let chosen = |text: &str| prompt::choose(text, recipe.seed);
         let (prompt, sliders) = mix::meant(&self.extras.sliders, &chosen(&recipe.prompt), &recipe.sliders);
-        let mut halves = vec![self.encode_text(&prompt, recipe.clip_skip)?];
+        let labelled = self.unet_config.class_embed_type.is_some();
+        let label = labelled.then(|| class_vector(&self.extras.sliders, &sliders));
+        Meant { prompt, unwanted: chosen(&recipe.negative_prompt), label }
+    }
+
+    /// Encoded words, sizes and sliders: the unconditional half first, when guided.
+    pub(super) fn condition(
+        &self,
+        recipe: &Recipe,
+        meant: &Meant,
+        guided: bool,
+    ) -> Result<(Tensor<3>, UnetConditioning)> {
+        let mut halves = vec![self.encode_text(&meant.prompt, recipe.clip_skip)?];
         if guided {
             let silent = self.zero_empty && recipe.negative_prompt.trim().is_empty();
             let negative = match silent {
                 true => halves[0].silence(),
-                false => self.encode_text(&chosen(&recipe.negative_prompt), recipe.clip_skip)?,
+                false => self.encode_text(&meant.unwanted, recipe.clip_skip)?,
             };
             halves.insert(0, negative);
         }
-        let vector = self.unet_config.class_embed_type.is_some().then(|| class_vector(&self.extras.sliders, &sliders));
-        let labels = vector.map(|vector| {
-            let silent = vec![vec![0.0; vector.len()]; halves.len() - 1];
-            [silent, vec![vector]].concat()
+        let labels = meant.label.clone().map(|label| {
+            let silent = vec![vec![0.0; label.len()]; halves.len() - 1];
+            [silent, vec![label]].concat()
         });
         self.rows(recipe, &halves, labels)
     }
@@ -64,27 +84,26 @@ impl Pipeline {
     /// what the negative prompt says), so that guidance asks for the things and nothing else. None where nothing sets the two apart,
     /// and for a checkpoint that does not say what things are.
     ///
-    /// Full guidance in the first steps takes colours and patterns too far; without any, things lose their shape. Of 96
-    /// pictures of things by Ember 80 % were recognised with full guidance from the first step on, 66 % with none in a sixth of the
-    /// steps, 93 % with this.
-    pub(super) fn condition_beside_ground(&self, recipe: &Recipe) -> Result<Option<(Tensor<3>, UnetConditioning)>> {
+    /// Full guidance in the first steps takes colours and patterns too far; without any, things lose their shape (Ember's card has the
+    /// measurements).
+    pub(super) fn condition_beside_ground(
+        &self,
+        recipe: &Recipe,
+        meant: &Meant,
+    ) -> Result<Option<(Tensor<3>, UnetConditioning)>> {
         let things = &self.extras.things;
         if things.is_empty() {
             return Ok(None);
         }
-        let chosen = |text: &str| prompt::choose(text, recipe.seed);
-        let (prompt, sliders) = mix::meant(&self.extras.sliders, &chosen(&recipe.prompt), &recipe.sliders);
-        let mut ground = mix::ground(&self.extras.sliders, things, &prompt);
-        let unwanted = chosen(&recipe.negative_prompt);
-        if !unwanted.trim().is_empty() {
-            ground = format!("{ground}, {unwanted}");
+        let mut ground = mix::ground(&self.extras.sliders, things, &meant.prompt);
+        if !meant.unwanted.trim().is_empty() {
+            ground = format!("{ground}, {}", meant.unwanted);
         }
-        if ground == prompt {
+        if ground == meant.prompt {
             return Ok(None);
         }
-        let halves = [self.encode_text(&ground, recipe.clip_skip)?, self.encode_text(&prompt, recipe.clip_skip)?];
-        let labels = self.unet_config.class_embed_type.is_some();
-        let labels = labels.then(|| vec![class_vector(&self.extras.sliders, &sliders); 2]);
+        let halves = [self.encode_text(&ground, recipe.clip_skip)?, self.encode_text(&meant.prompt, recipe.clip_skip)?];
+        let labels = meant.label.clone().map(|label| vec![label; 2]);
         self.rows(recipe, &halves, labels).map(Some)
     }
 

@@ -1,8 +1,9 @@
 //! The mix of families and the words: what one of them says, the denoiser is told in both ways, as in training.
 
 use super::extras::FAMILY;
-use super::{SliderSpec, each_word, words};
+use super::{SliderSpec, each_word, spans, words};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Smallest share that is spoken of beside a larger one.
 const SPOKEN: f32 = 0.1;
@@ -22,24 +23,33 @@ fn places(text: &[String], phrase: &[String]) -> Vec<usize> {
     windows.filter(|(_, window)| *window == phrase).map(|(i, _)| i).collect()
 }
 
+/// Where in a text one of a family's names stands for the family.
+fn namings(text: &[String], family: &SliderSpec) -> Vec<Range<usize>> {
+    let of = |name: &String| {
+        let name = words(name);
+        let uncounted = places(text, &name).into_iter().filter(|place| !counted(text, *place));
+        uncounted.map(|place| place..place + name.len()).collect::<Vec<_>>()
+    };
+    family.words.iter().flat_map(of).collect()
+}
+
 /// The families that a prompt names by [`SliderSpec::words`], in the order of the sliders.
 pub fn named<'a>(sliders: &'a [SliderSpec], prompt: &str) -> Vec<&'a SliderSpec> {
     let text: Vec<String> = each_word(prompt).take(HEARD).collect();
-    let names = |phrase: &String| places(&text, &words(phrase)).into_iter().any(|place| !counted(&text, place));
-    sliders.iter().filter(|s| s.group == FAMILY && s.words.iter().any(names)).collect()
+    families(sliders).filter(|family| !namings(&text, family).is_empty()).collect()
+}
+
+fn families(sliders: &[SliderSpec]) -> impl Iterator<Item = &SliderSpec> {
+    sliders.iter().filter(|s| s.group == FAMILY)
 }
 
 /// A prompt without these phrases: the scene without its things. What names a family is kept.
 pub fn ground(sliders: &[SliderSpec], things: &[String], prompt: &str) -> String {
-    let spans = spans(prompt);
+    let spans: Vec<Range<usize>> = spans(prompt).take(HEARD).collect();
     let text: Vec<String> = spans.iter().map(|span| prompt[span.clone()].to_lowercase()).collect();
     let mut kept = vec![true; text.len()];
     let mut fixed = vec![false; text.len()];
-    for phrase in sliders.iter().filter(|s| s.group == FAMILY).flat_map(|s| &s.words) {
-        let phrase = words(phrase);
-        let uncounted = places(&text, &phrase).into_iter().filter(|place| !counted(&text, *place));
-        uncounted.for_each(|place| fixed[place..place + phrase.len()].fill(true));
-    }
+    families(sliders).flat_map(|family| namings(&text, family)).for_each(|range| fixed[range].fill(true));
     for phrase in things {
         let phrase = words(phrase);
         for place in places(&text, &phrase) {
@@ -59,19 +69,6 @@ pub fn ground(sliders: &[SliderSpec], things: &[String], prompt: &str) -> String
     ground
 }
 
-/// Where the words of a text stand in it.
-fn spans(text: &str) -> Vec<std::ops::Range<usize>> {
-    let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
-    for (i, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
-        let end = i + c.len_utf8();
-        match spans.last_mut().filter(|span| span.end == i) {
-            Some(span) => span.end = end,
-            None => spans.push(i..end),
-        }
-    }
-    spans
-}
-
 /// Whether a count stands before this place; "two maple leaves" may have a word between.
 fn counted(text: &[String], place: usize) -> bool {
     let before = &text[place.saturating_sub(2)..place];
@@ -83,8 +80,7 @@ fn counted(text: &[String], place: usize) -> bool {
 pub fn meant(sliders: &[SliderSpec], prompt: &str, set: &BTreeMap<String, f32>) -> (String, BTreeMap<String, f32>) {
     let named = named(sliders, prompt);
     let share = |s: &SliderSpec| set.get(&s.name).copied().filter(|share| *share > 0.0);
-    let mut shares: Vec<(f32, &SliderSpec)> =
-        sliders.iter().filter(|s| s.group == FAMILY).filter_map(|s| Some((share(s)?, s))).collect();
+    let mut shares: Vec<(f32, &SliderSpec)> = families(sliders).filter_map(|s| Some((share(s)?, s))).collect();
     let (mut prompt, mut set) = (prompt.to_string(), set.clone());
     if shares.is_empty() {
         set.extend(named.iter().map(|s| (s.name.clone(), s.max)));
@@ -159,5 +155,7 @@ mod tests {
         assert_eq!(ground("three stars on leaves"), "three  on leaves");
         assert_eq!((ground("foxes, ÖDE — leaves"), ground("")), ("foxes, ÖDE — leaves".into(), String::new()));
         assert_eq!(super::ground(&[], &[], "a fox"), "a fox");
+        let unheard = format!("{}fox", "a ".repeat(HEARD));
+        assert_eq!(ground(&unheard), unheard, "never heard");
     }
 }

@@ -162,7 +162,18 @@ pub fn words(text: &str) -> Vec<String> {
 }
 
 fn each_word(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase)
+    spans(text).map(|span| text[span].to_lowercase())
+}
+
+/// Where the words of a text stand in it, in bytes.
+fn spans(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let apart = |c: char| !c.is_alphanumeric();
+    let mut next = 0;
+    text.split_inclusive(apart).filter_map(move |piece| {
+        let (start, word) = (next, piece.trim_end_matches(apart));
+        next += piece.len();
+        (!word.is_empty()).then(|| start..start + word.len())
+    })
 }
 
 /// A small RGB picture made on the way.

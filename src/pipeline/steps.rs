@@ -175,14 +175,15 @@ impl Pipeline {
         let mut generator = TorchGenerator::new(recipe.seed);
         let start = self.start(recipe, given, solver.as_ref(), &mut generator, size)?;
         let guided = (recipe.cfg_scale - 1.0).abs() > 1e-6 && !self.embeds_guidance();
+        let meant = self.meant(recipe);
         let told = (start.first < solver.steps()).then(|| {
-            let (words, conditioning) = self.condition(recipe, guided)?;
+            let (words, conditioning) = self.condition(recipe, &meant, guided)?;
             Ok::<_, Error>(Told { words, conditioning })
         });
         let told = told.transpose()?;
         let guided_from = if guided { early(recipe.skip_early_cfg, solver.steps()) } else { 0 };
         let told_early = told.as_ref().filter(|_| start.first < guided_from).map(|told| {
-            let beside = self.condition_beside_ground(recipe)?;
+            let beside = self.condition_beside_ground(recipe, &meant)?;
             Ok::<_, Error>(beside.map_or_else(|| told.prompt(), |(words, conditioning)| Told { words, conditioning }))
         });
         Ok(Walk {

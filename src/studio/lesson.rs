@@ -501,7 +501,7 @@ mod tests {
             held_out,
             choices: None,
             captions: Vec::new(),
-            settings: Settings::suited_to(1_000_000, OptimizerKind::AdamW),
+            settings: Settings::suited_to(1_000_000, OptimizerKind::AdamW, 8),
             step: 100,
             curve: Vec::new(),
             evidence,

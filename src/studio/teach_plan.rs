@@ -90,7 +90,7 @@ impl Default for Plan {
 impl Plan {
     /// As the training takes it.
     pub fn settings(&self, info: &ModelInfo) -> Settings {
-        let suited = Settings::suited_to(info.parameters, self.optimizer);
+        let suited = Settings::suited_to(info.parameters, self.optimizer, self.rank);
         let [name, initial] = self.word.each_ref().map(|word| word.trim());
         let suited = match self.learns {
             Learns::Adapter => suited,
@@ -99,7 +99,6 @@ impl Plan {
         };
         Settings {
             steps: self.steps,
-            rank: self.rank,
             loss: self.loss,
             learning_rate: self.learning_rate.unwrap_or(suited.learning_rate),
             batch: self.batch.unwrap_or(suited.batch),
@@ -411,6 +410,8 @@ mod tests {
         assert!(by_choices.learning_rate < plan.settings(&small).learning_rate, "a few pairs are soon known by heart");
         let own = Plan { learning_rate: Some(3e-4), dpo: true, ..plan.clone() }.settings_of_choices(&small);
         assert_eq!((own.learning_rate, own.preference), (3e-4, Some(Preference::Dpo { beta: BETA })));
+        let strong = Plan { rank: 32, ..plan.clone() }.settings(&small);
+        assert_eq!((strong.rank, strong.learning_rate), (32, 2.5e-3), "more columns move the weight further");
         let settings = Plan { optimizer: OptimizerKind::Sgd, learning_rate: None, ..plan }.settings(&small);
         assert_eq!(settings.learning_rate, 0.5, "what suits the optimiser");
         settings.check().unwrap();

@@ -14,20 +14,30 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 
 COUNTS = ("two", "three", "four", "five", "six", "several")
+HEARD = 64
+
+
+def split(text):
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def places(text, phrase):
+    """Where in a list of words a phrase stands."""
+    phrase = split(phrase)
+    return [range(i, i + len(phrase)) for i in range(len(text) - len(phrase) + 1) if text[i:i + len(phrase)] == phrase]
+
+
+def namings(text, family):
+    """Where one of a family's names stands for the family, not for things that are counted."""
+    counted = lambda i: any(w in COUNTS or w.isdigit() for w in text[max(i - 2, 0):i])
+    return [place for name in family.get("words", []) for place in places(text, name) if not counted(place.start)]
 
 
 def meant(kiln, prompt, sliders):
     """Families that words name are set, families that are set are named: see src/pipeline/mix.rs."""
-    split = lambda text: re.findall(r"[^\W_]+", text.lower())
-    text = split(prompt)[:64]
-
-    def named(phrase):
-        phrase = split(phrase)
-        places = [i for i in range(len(text) - len(phrase) + 1) if text[i:i + len(phrase)] == phrase]
-        return any(not any(w in COUNTS or w.isdigit() for w in text[max(i - 2, 0):i]) for i in places)
-
+    text = split(prompt)[:HEARD]
     families = [s for s in kiln["sliders"] if s["group"] == "family"]
-    heard = [s for s in families if any(map(named, s.get("words", [])))]
+    heard = [s for s in families if namings(text, s)]
     shares = sorted((s for s in families if sliders.get(s["name"], 0) > 0), key=lambda s: -sliders[s["name"]])
     if not shares:
         return prompt, sliders | {s["name"]: s["max"] for s in heard}
@@ -40,17 +50,11 @@ def meant(kiln, prompt, sliders):
 
 def ground(kiln, prompt):
     """The prompt without its things, what names a family kept: see src/pipeline/mix.rs."""
-    spans = [m.span() for m in re.finditer(r"[^\W_]+", prompt)]
+    spans = [m.span() for m in re.finditer(r"[^\W_]+", prompt)][:HEARD]
     text = [prompt[a:b].lower() for a, b in spans]
-
-    def places(phrase):
-        phrase = re.findall(r"[^\W_]+", phrase.lower())
-        return [range(i, i + len(phrase)) for i in range(len(text) - len(phrase) + 1) if text[i:i + len(phrase)] == phrase]
-
-    counted = lambda i: any(w in COUNTS or w.isdigit() for w in text[max(i - 2, 0):i])
-    names = [word for s in kiln["sliders"] if s["group"] == "family" for word in s.get("words", [])]
-    fixed = {i for name in names for place in places(name) if not counted(place.start) for i in place}
-    gone = {i for thing in kiln.get("things", []) for place in places(thing) if not fixed & set(place) for i in place}
+    families = [s for s in kiln["sliders"] if s["group"] == "family"]
+    fixed = {i for family in families for place in namings(text, family) for i in place}
+    gone = {i for thing in kiln.get("things", []) for place in places(text, thing) if not fixed & set(place) for i in place}
     for i in sorted(gone, reverse=True):
         prompt = prompt[:spans[i][0]] + prompt[spans[i][1]:]
     return prompt

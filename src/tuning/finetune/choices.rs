@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn no_picture_is_in_two_of_the_three_parts() {
-        let settings = Settings { held_out: 0.2, ..Settings::suited_to(1, OptimizerKind::AdamW) };
+        let settings = Settings { held_out: 0.2, ..Settings::suited_to(1, OptimizerKind::AdamW, 8) };
         let chosen = |i: usize| Chosen { path: format!("{i}.png").into(), prompt: String::new() };
         let choice = |nth: usize, winner, loser| Choice {
             winner: chosen(winner),

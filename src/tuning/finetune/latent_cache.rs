@@ -109,7 +109,7 @@ mod tests {
     fn what_was_made_is_made_once_for_the_same_weights_and_settings() {
         let folder = tempfile::tempdir().unwrap();
         let adapter = folder.path().join("a.safetensors");
-        let settings = Settings::suited_to(1, OptimizerKind::AdamW);
+        let settings = Settings::suited_to(1, OptimizerKind::AdamW, 8);
         let open = |base: &str, settings: &Settings| LatentCache {
             worth: Duration::ZERO,
             ..LatentCache::open(&adapter, base, settings)
@@ -147,7 +147,7 @@ mod tests {
     fn what_is_soon_made_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let adapter = folder.path().join("a.safetensors");
-        let mut cache = LatentCache::open(&adapter, "base", &Settings::suited_to(1, OptimizerKind::AdamW));
+        let mut cache = LatentCache::open(&adapter, "base", &Settings::suited_to(1, OptimizerKind::AdamW, 8));
         let latents = cache.of("aa", (8, 8), || Ok(vec![vec![f16::ONE]])).unwrap();
         let example = Example { path: "a.png".into(), caption: String::new(), size: (1, 1), latents, repeats: 1 };
         assert_eq!(cache.keep(&[example]), None);

@@ -34,6 +34,8 @@ const SAVE_EVERY: f32 = 60.0;
 const REPORT_EVERY: f32 = 2.0;
 /// How much better than the best a check must be to count, of the best.
 const BETTER: f32 = 1e-3;
+/// A held-out loss of so many times the checkpoint's own is the end of a run: Ember never came back from it.
+const RUN_AWAY: f32 = 2.0;
 /// Captions that the card names.
 const NAMED: usize = 8;
 
@@ -341,10 +343,7 @@ impl<'a> Run<'a> {
                 learning_rate(settings.learning_rate, step, settings.warm_up.min(settings.steps / 2), settings.steps);
             let norm = self.optimizer.apply(&gradients, rate);
             if !norm.is_finite() || !value.is_finite() {
-                return Err(Error::failed(format!(
-                    "Training ran out of range at step {step}; begin anew with a lower learning rate (--lr) than {}.",
-                    settings.learning_rate
-                )));
+                return Err(self.too_fast(format!("Training ran out of range at step {step}")));
             }
             recent.push(value);
             self.course.losses.push(value);
@@ -377,6 +376,11 @@ impl<'a> Run<'a> {
     fn is_over(&self) -> bool {
         let patience = self.options.settings.patience;
         patience > 0 && self.course.waited >= patience
+    }
+
+    fn too_fast(&self, what: String) -> Error {
+        let rate = self.options.settings.learning_rate;
+        Error::failed(format!("{what}; begin anew with a lower learning rate (--lr) than {rate}."))
     }
 
     fn save_state(&self) -> Result<()> {
@@ -430,6 +434,18 @@ impl<'a> Run<'a> {
             let errors = self.exam.sit(&taught, &mut go_on)?;
             let value = mean(&errors);
             point.held_out = Some(value);
+            let base = mean(&self.course.base);
+            // Choices that a short run knows by heart can be as wrong about others, and that is for the evidence to say.
+            if self.options.settings.preference.is_none() && value > RUN_AWAY * base {
+                if self.course.best.as_ref().is_some_and(|(_, b)| mean(b) < base) {
+                    self.course.curve.push(point);
+                    observe(Event::Checked { point, best: false })?;
+                    return Ok(true);
+                }
+                return Err(self.too_fast(format!(
+                    "Training ran away: at step {step} the loss on held-out pictures is {value:.2}, before the lesson {base:.2}"
+                )));
+            }
             best = self.course.best.as_ref().is_none_or(|(_, b)| value < mean(b) * (1.0 - BETTER));
             if best {
                 self.course.best = Some((step, errors));

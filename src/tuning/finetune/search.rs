@@ -3,7 +3,7 @@
 
 use super::dataset::Dataset;
 use super::run::{Event, Options, Run};
-use super::settings::Settings;
+use super::settings::{Settings, share_of_rank};
 use super::state;
 use crate::corpus::rng::Rng;
 use crate::pipeline::Pipeline;
@@ -58,9 +58,10 @@ fn candidates(asked: &Settings) -> Vec<Settings> {
     let mut found = vec![asked.clone()];
     let mut rng = Rng::new(asked.seed ^ 0x005e_a7c4);
     while found.len() < FIRST {
+        let (rate, rank) = (*rng.pick(&RATES), *rng.pick(&RANKS));
         let next = Settings {
-            learning_rate: asked.learning_rate * *rng.pick(&RATES),
-            rank: *rng.pick(&RANKS),
+            learning_rate: asked.learning_rate * rate * share_of_rank(rank) / share_of_rank(asked.rank),
+            rank,
             weight_decay: *rng.pick(&DECAYS),
             ..asked.clone()
         };
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn candidates_differ_and_begin_with_what_was_asked_for() {
-        let asked = Settings::suited_to(1, OptimizerKind::AdamW);
+        let asked = Settings::suited_to(1, OptimizerKind::AdamW, 8);
         let found = candidates(&asked);
         assert_eq!((found.len(), &found[0]), (FIRST, &asked));
         assert!((1..FIRST).all(|i| !found[..i].contains(&found[i]) && found[i].check().is_ok()));

@@ -71,6 +71,15 @@ pub const STEPS: RangeInclusive<u64> = 1..=1_000_000;
 /// Checkpoints with more weights are taught picture by picture, the gradients gathered.
 pub const LARGE: u64 = 200_000_000;
 
+/// Rank for which the learning rates were measured.
+const USUAL_RANK: usize = 8;
+
+/// What a higher rank leaves of the learning rate: the sum of more columns moves the weight further, by the root of their number
+/// (Kalajdzievski 2023, arXiv:2312.03732). Without it, Ember taught at rank 32 runs away after some sixty steps.
+pub fn share_of_rank(rank: usize) -> f32 {
+    (USUAL_RANK as f32 / rank.max(1) as f32).sqrt().min(1.0)
+}
+
 /// Settings of a run; the same settings on the same pictures and device give the same adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -130,18 +139,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What suits a checkpoint of so many weights.
-    pub fn suited_to(parameters: u64, optimizer: OptimizerKind) -> Self {
+    /// What suits a checkpoint of so many weights and an adapter of that rank.
+    pub fn suited_to(parameters: u64, optimizer: OptimizerKind, rank: usize) -> Self {
         let large = parameters > LARGE;
         let learning_rate = match (optimizer, large) {
             (OptimizerKind::Sgd, false) => 0.5,
             (OptimizerKind::Sgd, true) => 0.1,
-            (_, false) => 5e-3,
+            (_, false) => 5e-3 * share_of_rank(rank),
             (_, true) => 1e-4,
         };
         Self {
             taught: Taught::Adapter,
-            rank: 8,
+            rank,
             steps: 500,
             loss: LossKind::Mse,
             optimizer,

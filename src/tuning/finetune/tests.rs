@@ -48,7 +48,7 @@ fn options(images: &Path, out: &Path, steps: u64) -> Options {
         warm_up: 2,
         patience: 0,
         resolution: Some(64),
-        ..Settings::suited_to(100_000, OptimizerKind::AdamW)
+        ..Settings::suited_to(100_000, OptimizerKind::AdamW, 8)
     };
     Options {
         lessons: Lessons::Pictures(images.into()),
@@ -116,6 +116,18 @@ fn held_out_pictures_become_likelier_and_the_file_says_so() {
 }
 
 #[test]
+fn a_run_that_runs_away_ends_and_says_so() {
+    let (_folder, images, out) = paths();
+    fill(&images, 8);
+    let pipeline = tiny("tiny_pipeline");
+    let mut wanted = options(&images, &out, 100);
+    wanted.settings.learning_rate = 3.0;
+    let error = quiet(&pipeline, &wanted).unwrap_err().message;
+    assert!(error.starts_with("Training ran away: at step 5 ") && error.ends_with("(--lr) than 3."), "{error}");
+    assert!(!out.exists(), "what is worse than nothing is not written");
+}
+
+#[test]
 fn it_ends_when_nothing_becomes_better_and_goes_on_only_with_more_patience() {
     let (_folder, images, out) = paths();
     fill(&images, 4);
@@ -149,7 +161,7 @@ fn every_loss_and_optimiser_moves_the_adapter_and_stays_finite() {
             optimizer,
             accumulate: 2,
             jitter: 0.1,
-            learning_rate: Settings::suited_to(1, optimizer).learning_rate,
+            learning_rate: Settings::suited_to(1, optimizer, 8).learning_rate,
             ..wanted.settings
         };
         let outcome = quiet(&pipeline, &wanted).unwrap();
@@ -432,7 +444,7 @@ fn a_step_of_a_new_word_is_torchs() {
         assert!(ours.len() == theirs.len() && off < 1e-4 * size, "{what}: off by {off} of {size}");
     };
     let pipeline = tiny("tiny_sd");
-    let settings = Settings::suited_to(100_000, OptimizerKind::AdamW).for_word("<ink>", "fox", 1.0);
+    let settings = Settings::suited_to(100_000, OptimizerKind::AdamW, 8).for_word("<ink>", "fox", 1.0);
     let pupil = Pupil::new(&pipeline, &settings, Path::new("unwritten.safetensors")).unwrap();
     let student = pupil.student();
     let mut optimizer = crate::tuning::optimizer::Optimizer::new(&student, settings.optimizer_config());

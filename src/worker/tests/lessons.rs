@@ -32,7 +32,7 @@ fn lesson(bench: &Bench, name: &str, steps: u64) -> Lesson {
         warm_up: 2,
         patience: 0,
         resolution: Some(64),
-        ..Settings::suited_to(100_000, OptimizerKind::AdamW)
+        ..Settings::suited_to(100_000, OptimizerKind::AdamW, 8)
     };
     Lesson {
         search: false,
