@@ -140,6 +140,26 @@ fn seamless_pictures_agree_with_circular_padding_in_diffusers() {
 }
 
 #[test]
+fn a_picture_keeps_the_words_that_were_chosen_for_it() {
+    let Some(pipeline) = load(&golden("tiny_sd")) else { return };
+    let asked = Recipe {
+        prompt: "a {calm|red} fox".into(),
+        negative_prompt: "{sea|owl}".into(),
+        sampler: "euler".into(),
+        steps: 2,
+        seed: 20,
+        width: 64,
+        height: 64,
+        ..Recipe::default()
+    };
+    let both = [asked.clone(), asked.with_seed(21)];
+    let made = pipeline.generate_together(&both, &mut |_| ControlFlow::Continue(())).unwrap();
+    let words = |i: usize| (made[i].recipe.prompt.as_str(), made[i].recipe.negative_prompt.as_str());
+    assert_eq!((words(0), words(1)), (("a calm fox", "sea"), ("a red fox", "owl")));
+    assert!(made.iter().all(|picture| picture.rgb == draw(&pipeline, &picture.recipe)));
+}
+
+#[test]
 fn early_steps_are_guided_from_the_scene_without_its_things() {
     let Some(plain) = load(&golden("tiny_sd")) else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)] // a helper of a test may panic like the test itself
 
 use kiln::model::tokenizer::{Tokenizer, write};
-use kiln::pipeline::prompt::{MOST_CHUNKS, Span, choose, chunks, parse};
+use kiln::pipeline::prompt::{MOST_CHUNKS, Span, choose, chunks, combinations, parse};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn spans(prompt: &str) -> Vec<(String, f32)> {
     let parts = parse(prompt);
@@ -49,9 +50,26 @@ fn the_fields_own_examples() {
 
 #[test]
 fn choices_follow_the_seed() {
-    let seen: std::collections::BTreeSet<String> = (0..50).map(|s| choose("a {red|{blue|green}} fox {x}", s)).collect();
+    let seen: BTreeSet<String> = (0..50).map(|s| choose("a {red|{blue|green}} fox {x}", s)).collect();
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["a blue fox {x}", "a green fox {x}", "a red fox {x}"]);
     assert_eq!(choose("{a|b} {a|b} {a|b}", 7), choose("{a|b} {a|b} {a|b}", 7));
+    assert_eq!((combinations("a {red|{blue|green}} fox {x}"), combinations("a | b {c}"), combinations("")), (4, 1, 1));
+}
+
+#[test]
+fn seeds_in_a_row_show_every_combination_once_and_every_word_evenly() {
+    let forty = "{fox|owl|cat|boat} on {waves|glass|mosaic|hills|leaves}, {calm|playful}";
+    let shown: Vec<String> = (4_245_206_767..).take(40).map(|seed| choose(forty, seed)).collect();
+    assert_eq!(combinations(forty), 40);
+    assert_eq!(shown.iter().collect::<BTreeSet<_>>().len(), 40, "{shown:?}");
+    for (words, few) in [(["fox", "owl", "cat", "boat"].as_slice(), 4), (&["waves", "glass", "mosaic"], 10)] {
+        let told = |word: &str| shown[..few].iter().any(|prompt| prompt.contains(word));
+        assert!(words.iter().all(|word| told(word)), "{:?}", &shown[..few]);
+    }
+    // Words that come last change from picture to picture, too.
+    let long = format!("{{{}}}", (0..20).map(|i| format!("w{i}")).collect::<Vec<_>>().join("|")).repeat(3);
+    let last = |seed| choose(&long, seed).rsplit('w').next().unwrap_or_default().to_string();
+    assert_eq!((0..20).map(last).collect::<BTreeSet<_>>().len(), 20);
 }
 
 fn tokenizer() -> Tokenizer {

@@ -210,6 +210,28 @@ fn a_slider_gives_a_preview_and_marks_unknown_words() {
 }
 
 #[test]
+fn every_combination_of_choices_is_drawn_once_and_said() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut window = open(folder.path(), &tiny(), [1280.0, 800.0]);
+    ready(&mut window);
+    assert!(!has(&window, "Draw all"));
+    write(&mut window, "a {red|blue} {fox|owl|cat}");
+    until(&mut window, "what the choices make", |h| has(h, "6 combinations"));
+    press(&mut window, "Draw all 6");
+    window.step();
+    assert!(!has(&window, "Draw all"), "six are set");
+    press(&mut window, "Generate");
+    until(&mut window, "six pictures", |h| pictures(h).len() == 6 && !has(h, "Cancel"));
+    let told = pictures(&window);
+    for colour in ["red", "blue"] {
+        for thing in ["fox", "owl", "cat"] {
+            let words = format!("a {colour} {thing}");
+            assert_eq!(told.iter().filter(|picture| picture.contains(&words)).count(), 1, "{words}: {told:?}");
+        }
+    }
+}
+
+#[test]
 fn words_that_name_a_style_are_said_to_set_the_mix() {
     let folder = tempfile::tempdir().expect("folder");
     let model = folder.path().join("tiny");

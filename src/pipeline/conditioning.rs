@@ -48,13 +48,12 @@ impl Pipeline {
         self.unet_config.time_cond_proj_dim.is_some()
     }
 
-    /// What a Recipe asks for once its wildcards are drawn, and words and sliders agree.
+    /// What a Recipe asks for once words and sliders agree.
     pub(super) fn meant(&self, recipe: &Recipe) -> Meant {
-        let chosen = |text: &str| prompt::choose(text, recipe.seed);
-        let (prompt, sliders) = mix::meant(&self.extras.sliders, &chosen(&recipe.prompt), &recipe.sliders);
+        let (prompt, sliders) = mix::meant(&self.extras.sliders, &recipe.prompt, &recipe.sliders);
         let labelled = self.unet_config.class_embed_type.is_some();
         let label = labelled.then(|| class_vector(&self.extras.sliders, &sliders));
-        Meant { prompt, unwanted: chosen(&recipe.negative_prompt), label }
+        Meant { prompt, unwanted: recipe.negative_prompt.clone(), label }
     }
 
     /// Encoded words, sizes and sliders: the unconditional half first, when guided.

@@ -1,6 +1,7 @@
 //! The way from a Recipe to pixels: words, noise, steps, decoder.
 
 use super::pixels::halve;
+use super::prompt::chosen;
 use super::source::Canvas;
 use super::steps::Given;
 use super::{Observer, Pipeline, PreviewImage, StepReport, upscale};
@@ -122,10 +123,11 @@ impl Pipeline {
         let start = Instant::now();
         let adapted = self.adapted(&first.adapters)?;
         let (drawing, embeddings) = self.drawing(&adapted, first)?;
-        let drawn = drawing.draw(recipes, observe)?;
+        // What is kept with a picture is what it was told.
+        let recipes: Vec<Recipe> = recipes.iter().map(chosen).collect();
+        let drawn = drawing.draw(&recipes, observe)?;
         let seconds = start.elapsed().as_secs_f32() / recipes.len() as f32;
-        let finished = recipes.iter().zip(drawn).map(|(recipe, rgb)| {
-            let mut recipe = recipe.clone();
+        let finished = recipes.into_iter().zip(drawn).map(|(mut recipe, rgb)| {
             recipe.embeddings.clone_from(&embeddings);
             recipe.adapters.clone_from(&adapted.adapters);
             recipe.model.hash.clone_from(&self.info.hash);
@@ -151,7 +153,7 @@ impl Pipeline {
     pub fn preview(&self, recipe: &Recipe, cancelled: &mut dyn FnMut() -> bool) -> Result<PreviewImage> {
         self.check(recipe)?;
         // Composition is what a look is for, and a first pass decides it.
-        let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..without_second_pass(recipe) };
+        let quick = Recipe { steps: recipe.steps.min(PREVIEW_STEPS), ..without_second_pass(&chosen(recipe)) };
         let adapted = self.adapted(&recipe.adapters)?;
         let mut drawn = self.drawing(&adapted, recipe)?.0.draw(std::slice::from_ref(&quick), &mut |_| {
             if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

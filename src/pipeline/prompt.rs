@@ -4,6 +4,7 @@
 //! multiply, `\(` is a bracket that is meant, `BREAK` ends a chunk. `{a|b|c}` is one of its choices, by the seed.
 
 use crate::model::tokenizer::Tokenizer;
+use crate::recipe::Recipe;
 use burn::tensor::{Tensor, TensorData};
 
 /// What one bracket multiplies by.
@@ -194,13 +195,43 @@ pub fn weigh(encoded: Tensor<3>, weights: &[f32]) -> Tensor<3> {
     weighted * (before / after)
 }
 
-/// Chooses one of each `{a|b|c}` by the seed; choices may nest. Braces without a bar stay as they are.
-pub fn choose(prompt: &str, seed: u64) -> String {
-    if !prompt.contains('|') {
-        return prompt.to_string();
+/// A Recipe with one of each `{a|b|c}` chosen in its prompts, by its seed.
+pub fn chosen(recipe: &Recipe) -> Recipe {
+    let mut chosen = recipe.clone();
+    for text in [&mut chosen.prompt, &mut chosen.negative_prompt] {
+        *text = choose(text, recipe.seed);
     }
+    chosen
+}
+
+/// Chooses one of each `{a|b|c}` by the seed; choices may nest. Braces without a bar stay as they are. Seeds that follow one another
+/// go through all combinations before one comes again, and through the words of each choice evenly.
+pub fn choose(prompt: &str, seed: u64) -> String {
+    // The seed's digits, each on top of those before it: pictures side by side differ in every choice, as in a Latin square.
+    let (mut rest, mut sum) = (seed, 0);
+    resolve(prompt, &mut |choices| {
+        sum += rest % choices;
+        rest /= choices;
+        sum % choices
+    })
+}
+
+/// How many ways there are to choose; 1 where there is nothing to choose.
+pub fn combinations(prompt: &str) -> u64 {
+    let mut all = 1u64;
+    resolve(prompt, &mut |choices| {
+        all = all.saturating_mul(choices);
+        0
+    });
+    all
+}
+
+/// A prompt with each `{a|b|c}` replaced by one of its texts: `pick` is told how many there are and answers with an index.
+fn resolve(prompt: &str, pick: &mut dyn FnMut(u64) -> u64) -> String {
     let mut text = prompt.to_string();
-    let mut state = seed;
+    if !text.contains('|') {
+        return text;
+    }
     // The innermost braces first: the first `}` and the `{` before it.
     let mut from = 0;
     while let Some(end) = text[from..].find('}').map(|i| i + from) {
@@ -209,17 +240,9 @@ pub fn choose(prompt: &str, seed: u64) -> String {
             continue;
         };
         let choices: Vec<&str> = text[start + 1..end].split('|').collect();
-        let chosen = choices[(next(&mut state) % choices.len() as u64) as usize].to_string();
+        let chosen = choices[pick(choices.len() as u64) as usize].to_string();
         text.replace_range(start..=end, &chosen);
         from = start;
     }
     text
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

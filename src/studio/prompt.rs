@@ -1,10 +1,11 @@
 //! The words: prompt, negative prompt, what the model does not know, what was written before.
 
-use super::form::usable_styles;
+use super::form::{MAX_COUNT, SeedMode, usable_styles};
 use super::icons::{self, Icon};
 use super::panel::left_label;
 use super::words::{self, REST};
 use super::{App, theme, widgets};
+use crate::pipeline::prompt::combinations;
 use crate::pipeline::styles::Style;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align, ComboBox, FontId, Layout, Margin, RichText, Stroke, TextBuffer, TextEdit, Ui, vec2};
@@ -78,6 +79,7 @@ impl App {
             self.settings.form.prompt.replace_range(range, &nearest);
         }
         self.heard_ui(ui, &heard);
+        self.combinations_ui(ui);
         self.style_ui(ui);
         let note = if self.settings.form.negative.trim().is_empty() { "" } else { "in use" };
         widgets::fold(ui, "Keep away from", &mut self.settings.folds[0], note);
@@ -111,6 +113,31 @@ impl App {
                 }
             });
         }
+    }
+
+    /// Says in how many ways the prompt's `{a|b}` can be chosen, and offers to draw each of them.
+    fn combinations_ui(&mut self, ui: &mut Ui) {
+        let form = &mut self.settings.form;
+        let all = combinations(&form.prompt);
+        if all < 2 {
+            return;
+        }
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            let said = match form.seed_mode {
+                SeedMode::Locked => format!("One of {all} combinations: the locked seed chooses."),
+                _ => format!("{all} combinations, one a picture."),
+            };
+            ui.label(RichText::new(said).size(12.5).color(theme::MUTED));
+            let count = u32::try_from(all).ok().filter(|all| *all <= MAX_COUNT && form.seed_mode != SeedMode::Locked);
+            if let Some(count) = count.filter(|count| *count != form.count)
+                && widgets::chip(ui, &format!("Draw all {count}"), false)
+                    .on_hover_text("Sets the number of pictures, so that every combination is drawn once")
+                    .clicked()
+            {
+                form.count = count;
+            }
+        });
     }
 
     /// Draws the menu of styles, where there are any whose words the model knows.

@@ -242,6 +242,8 @@ const PAGES: [&[(&str, &str)]; 2] = [
         ("[, ]", "In the mask canvas: brush size"),
         ("Ctrl+S", "Export"),
         ("Delete", "Move to trash"),
+        ("{fox|owl}", "In the prompt: each picture takes another"),
+        ("(gold:1.3)", "In the prompt: words that weigh more"),
     ],
 ];
 
