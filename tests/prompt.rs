@@ -53,6 +53,7 @@ fn choices_follow_the_seed() {
     let seen: BTreeSet<String> = (0..50).map(|s| choose("a {red|{blue|green}} fox {x}", s)).collect();
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["a blue fox {x}", "a green fox {x}", "a red fox {x}"]);
     assert_eq!(choose("{a|b} {a|b} {a|b}", 7), choose("{a|b} {a|b} {a|b}", 7));
+    assert_eq!(choose("{a {x}|b} | {c {d|e} }|{f|}", 1), "b | {c e }|");
     assert_eq!((combinations("a {red|{blue|green}} fox {x}"), combinations("a | b {c}"), combinations("")), (4, 1, 1));
 }
 

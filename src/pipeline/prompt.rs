@@ -226,23 +226,28 @@ pub fn combinations(prompt: &str) -> u64 {
     all
 }
 
-/// A prompt with each `{a|b|c}` replaced by one of its texts: `pick` is told how many there are and answers with an index.
+/// A prompt with each `{a|b|c}` replaced by one of its texts, the innermost first: `pick` is told how many there are and answers with
+/// an index.
 fn resolve(prompt: &str, pick: &mut dyn FnMut(u64) -> u64) -> String {
-    let mut text = prompt.to_string();
-    if !text.contains('|') {
-        return text;
-    }
-    // The innermost braces first: the first `}` and the `{` before it.
-    let mut from = 0;
-    while let Some(end) = text[from..].find('}').map(|i| i + from) {
-        let Some(start) = text[..end].rfind('{').filter(|s| text[*s..end].contains('|')) else {
-            from = end + 1;
-            continue;
-        };
-        let choices: Vec<&str> = text[start + 1..end].split('|').collect();
-        let chosen = choices[pick(choices.len() as u64) as usize].to_string();
-        text.replace_range(start..=end, &chosen);
-        from = start;
+    let mut text = String::with_capacity(prompt.len());
+    // Where the braces that are open begin, and the bars in each.
+    let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+    for c in prompt.chars() {
+        match (c, open.last_mut()) {
+            ('{', _) => open.push((text.len(), Vec::new())),
+            ('|', Some((_, bars))) => bars.push(text.len()),
+            ('}', Some(_)) => {
+                if let Some((start, bars)) = open.pop().filter(|(_, bars)| !bars.is_empty()) {
+                    let picked = pick(bars.len() as u64 + 1) as usize;
+                    let from = picked.checked_sub(1).and_then(|before| bars.get(before)).map_or(start, |bar| *bar) + 1;
+                    text.truncate(bars.get(picked).copied().unwrap_or(text.len()));
+                    text.drain(start..from);
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        text.push(c);
     }
     text
 }
